@@ -1,0 +1,41 @@
+"""One experiment: everything that a run is made from, validated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abm.parameters.cell import Cell
+from abm.parameters.drug import Drug
+from abm.parameters.host import Host
+from abm.parameters.leukaemia import Leukaemia
+from abm.parameters.lineage import Lineage
+from abm.parameters.regimen import Arm, Regimen
+from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
+from abm.records import choice, count, flag, named_parts, part, record, text
+
+
+@record
+class Experiment:
+    """The resolved configuration of one run as records."""
+
+    task: str = choice("What is run.", ("trial", "theory", "claim_robustness"))
+    experiment_name: str = text("Name of the experiment; names the output folder.")
+    seed: int = count("Seed of all random streams.", low=0, high=2**63 - 1)
+    out: str | None = text("Output folder; null = outputs/<experiment>/<date-time>.")
+    resume: bool = flag("Continue from the checkpoint in `out`, or keep the finished result there.")
+    overwrite: bool = flag("Replace the result in `out`.")
+    figures: bool = flag("Draw figures.")
+    progress: bool = flag("Show a progress bar.")
+    engine: EngineSettings = part("Numerical settings.")
+    host: Host = part("Host.")
+    cell: Cell = part("Machinery inside a cell.")
+    cohort: Cohort = part("Cohort.")
+    trial: Trial = part("Course of the trial.")
+    readout: Readout = part("What is recorded.")
+    leukaemias: dict[str, Leukaemia] = named_parts("Leukaemias by name.")
+    lineages: dict[str, Lineage] = named_parts("Healthy lineages by name.")
+    drugs: dict[str, Drug] = named_parts("Drugs by name.")
+    regimens: dict[str, Regimen] = named_parts("Regimens by name.")
+    arms: dict[str, Arm] = named_parts("Arms by name.")
+    theory: dict[str, Any] | None = named_parts("Keys of a theory experiment.")
+    robustness: dict[str, Any] | None = named_parts("Keys of the claim-robustness experiment.")

@@ -1,0 +1,24 @@
+"""Parameters of a host: body, carrying capacity, trafficking, crowding of the marrow."""
+
+from __future__ import annotations
+
+from abm.records import choice, quantity, record, text
+
+
+@record
+class Host:
+    """The body that a leukaemia lives in."""
+
+    label: str = text("Label in figures.")
+    species: str = choice("Species.", ("mouse", "human"))
+    weight_kg: float = quantity("kg", "Body weight.", above=0.0)
+    blood_volume_l: float = quantity("L", "Blood volume.", above=0.0)
+    carrying_capacity: float = quantity("cells", "Leukaemic burden at which division stops, K.", above=0.0)
+    injected_cells: float = quantity("cells", "Leukaemic cells injected.", low=0.0)
+    seeding_fraction: float = quantity("1", "Share of the injected cells that seed.", low=0.0, high=1.0)
+    blood_residence_days: float = quantity("d", "Mean stay of a leukaemic cell in the blood before it returns to tissue.", above=0.0)
+    egress_at_half_cd45_per_day: float = quantity("1/d", "Hazard of leaving tissue at the burden where half of the blood leukocytes are human.", low=0.0)
+    burden_at_half_cd45: float = quantity("cells", "Burden at which half of the blood leukocytes are human.", above=0.0)
+    egress_exponent: float = quantity("1", "Exponent of the burden in the egress hazard.", low=0.0, high=3.0)
+    crowding_half_burden: float = quantity("cells", "Burden that halves the production of healthy progenitors.", above=0.0)
+    growth_cv: float = quantity("1", "Between-subject CV of the leukaemia's division hazard (log-normal).", low=0.0, high=1.0)

@@ -1,0 +1,31 @@
+"""Parameters of a healthy lineage: progenitors, three transit stages, blood.
+
+In the deterministic limit with a direct effect on proliferation the chain is the
+model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).
+"""
+
+from __future__ import annotations
+
+from abm.parameters.cell import CellTraits
+from abm.records import choice, part, quantity, record, text
+
+
+@record
+class Lineage:
+    """One healthy lineage of one species."""
+
+    label: str = text("Label in figures.")
+    species: str = choice("Species.", ("mouse", "human"))
+    readout: str = text("Name of the blood count in the results.")
+    readout_units: str = text("Unit of the blood count, e.g. 1e9/L.")
+    baseline: float = quantity("readout_units", "Blood count of a healthy subject.", above=0.0)
+    cells_per_unit: float = quantity("1/L per readout unit", "Cells per litre of blood for one readout unit.", above=0.0)
+    progenitors: CellTraits = part("Traits of the dividing progenitors.")
+    blood_cells: CellTraits | None = part("Traits of the blood cells if drugs can kill them there; null if not.")
+    transit_time_days: float = quantity("d", "Mean transit time from progenitor to blood (4 / k_tr).", above=0.0)
+    blood_life_days: float = quantity("d", "Mean life in the blood.", above=0.0)
+    feedback_exponent: float = quantity("1", "Exponent gamma of the feedback (baseline / count)^gamma on division.", low=0.0, high=2.0)
+    feedback_max: float = quantity("1", "Largest feedback factor.", low=1.0)
+    upstream_fraction: float = quantity("1", "Share of progenitor production that is fed from stem cells.", low=0.0, high=1.0)
+    yield_per_cell: float = quantity("1", "Blood cells that one maturing cell releases.", low=1.0)
+    white_cell_share: float = quantity("1", "Share of blood leukocytes that this lineage makes up (0 = not a leukocyte).", low=0.0, high=1.0)

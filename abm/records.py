@@ -1,0 +1,94 @@
+"""Records: one frozen dataclass per concept, the truth for names, units, bounds and meaning.
+
+Once `enable_pytrees` was called a record is a JAX pytree whose numbers are leaves
+(so a sweep of values never recompiles) and whose names, switches and structure are
+static.  JAX is not imported before that: a mistyped override is refused in a second.
+The configuration checks user input against the same records, and the parameter
+table is printed from them.  Records carry no default for a scientific number:
+values live in `conf/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+_RECORDS: list[type] = []
+_PYTREES_ENABLED = False
+
+
+def quantity(unit: str, doc: str, *, low: float | None = None, high: float | None = None, above: float | None = None) -> Any:
+    """Declare a real number with its unit, meaning and bounds (`above` is exclusive)."""
+    return dataclasses.field(metadata={"kind": "quantity", "unit": unit, "doc": doc, "low": low, "high": high, "above": above})
+
+
+def count(doc: str, *, low: int = 0, high: int | None = None) -> Any:
+    """Declare a whole number; `1e6` is accepted where it is integral.  Static."""
+    return dataclasses.field(metadata={"kind": "count", "unit": "1", "doc": doc, "low": low, "high": high, "static": True})
+
+
+def text(doc: str) -> Any:
+    """Declare a free text.  Static."""
+    return dataclasses.field(metadata={"kind": "text", "doc": doc, "static": True})
+
+
+def choice(doc: str, allowed: tuple[str, ...]) -> Any:
+    """Declare one of a few names.  Static."""
+    return dataclasses.field(metadata={"kind": "choice", "doc": doc, "allowed": allowed, "static": True})
+
+
+def flag(doc: str) -> Any:
+    """Declare a switch.  Static."""
+    return dataclasses.field(metadata={"kind": "flag", "doc": doc, "static": True})
+
+
+def part(doc: str) -> Any:
+    """Declare a nested record."""
+    return dataclasses.field(metadata={"kind": "part", "doc": doc})
+
+
+def named_parts(doc: str) -> Any:
+    """Declare a mapping from names that the user chooses to records of one type."""
+    return dataclasses.field(metadata={"kind": "named_parts", "doc": doc})
+
+
+def listing(doc: str) -> Any:
+    """Declare a list of numbers, names or records.  Static."""
+    return dataclasses.field(metadata={"kind": "listing", "doc": doc, "static": True})
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(quantity, count, text, choice, flag, part, named_parts, listing))
+def record(cls: type[T]) -> type[T]:
+    """Turn a class into a frozen, keyword-only dataclass that can be a JAX pytree."""
+    made = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    _RECORDS.append(made)
+    if _PYTREES_ENABLED:
+        _register(made)
+    return made
+
+
+def _register(cls: type) -> None:
+    import jax
+
+    fields = dataclasses.fields(cls)
+    static = [f.name for f in fields if f.metadata.get("static", False)]
+    leaves = [f.name for f in fields if f.name not in static]
+    jax.tree_util.register_dataclass(cls, data_fields=leaves, meta_fields=static)
+
+
+def enable_pytrees() -> None:
+    """Register every record, present and future, as a JAX pytree.  Imports JAX."""
+    global _PYTREES_ENABLED
+    if _PYTREES_ENABLED:
+        return
+    _PYTREES_ENABLED = True
+    for cls in _RECORDS:
+        _register(cls)
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Resolved annotation of every field of a record class."""
+    return typing.get_type_hints(cls)
