@@ -1,0 +1,1 @@
+"""What a run leaves behind: the result, its file format, writing, reading, checking, provenance."""
