@@ -1,0 +1,233 @@
+"""Concentration of every drug over time, exact on any grid of steps.
+
+The model is linear, so the state at the end of a step is a fixed matrix times the state at
+its start, plus a fixed vector per mg for every dose that enters on the way.  All matrices and
+vectors are computed once, on the host, by `abm.pharmacology.compartments`; doses never move
+the grid.  During the simulation a step is a handful of multiplications per subject.
+
+Step k covers (t_k, t_{k+1}].  A bolus at exactly t_{k+1} is added at the end of step k, so the
+concentration at a saved time is the one after the dose; doses at exactly t_0 are in the initial
+state.  Infusions are split at the steps they span.  With absorption, an infusion enters the depot.
+
+Sums have a fixed order and no term of another subject, so a subject alone, in a batch or beside
+further arms and drugs has the same concentrations to the bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from abm.errors import unknown_name
+from abm.pharmacology.compartments import CENTRAL, DEPOT, INPUT, INTEGRAL, FloatArray, Flow, IndividualPk
+from abm.pharmacology.regimen import Dose
+from abm.pharmacology.schedule import InputKind, Schedule
+from abm.units import HOURS_PER_DAY, mg_per_l_to_nmol_per_l
+
+STATES = 3
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class ExposurePlan:
+    """Everything that the steps of a run need; a pytree of arrays.
+
+    H distinct step lengths, U kinds of input (kind 0 gives nothing), K steps, at most E entries of one drug in a step.
+    """
+
+    step_kind: jax.Array | NDArray[np.int32]  # (K,) index of the step length
+    step_days: jax.Array | FloatArray  # (H,)
+    propagator: jax.Array | FloatArray  # (H, rows, drugs, 3, 3) state at the end from the state at the start
+    integral: jax.Array | FloatArray  # (H, rows, drugs, 3) nmol/L day from the state at the start
+    input_state: jax.Array | FloatArray  # (U, rows, drugs, 3) state at the end per mg given
+    input_integral: jax.Array | FloatArray  # (U, rows, drugs) nmol/L day per mg given
+    input_before: jax.Array | FloatArray  # (U, rows, drugs, 3) central amount just before the input, from the state at the start
+    input_starts: jax.Array | NDArray[np.bool_]  # (U,) whether a dose starts, not merely continues
+    entry_input: jax.Array | NDArray[np.int32]  # (K, arms, drugs, E) kind of input
+    entry_amount: jax.Array | FloatArray  # (K, arms, drugs, E) mg given; bioavailability is in the inputs
+    to_nm: jax.Array | FloatArray  # (rows, drugs) nmol/L per mg in the central compartment
+    initial_state: jax.Array | FloatArray  # (rows, drugs, 3) mg in depot, central and peripheral compartment
+
+
+ROW_AXIS: dict[str, int | None] = {
+    "step_kind": None,
+    "step_days": None,
+    "propagator": 1,
+    "integral": 1,
+    "input_state": 1,
+    "input_integral": 1,
+    "input_before": 1,
+    "input_starts": None,
+    "entry_input": None,
+    "entry_amount": None,
+    "to_nm": 0,
+    "initial_state": 0,
+}
+"""Axis of `ExposurePlan`'s arrays that runs over rows, for sharding; None where there is none."""
+
+
+class ExposureStep(NamedTuple):
+    """Exposure over one step; arrays float64 (rows, drugs), the state (rows, drugs, 3)."""
+
+    state: jax.Array
+    end_nm: jax.Array  # concentration at the end, after a dose at that moment
+    mean_nm: jax.Array  # exact average over the step
+    before_dose_nm: jax.Array  # concentration just before the first dose of the step; without a dose, at the end
+    dosed: jax.Array  # bool: whether a dose started to enter within the step
+
+
+def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int, arm_of_row: jax.Array, gate: jax.Array) -> ExposureStep:
+    """Advance all subjects over one step, exactly.  Jittable with a traced step.
+
+    Args:
+        state: Amounts (rows, drugs, 3), mg, float64, at the start of the step.
+        plan: Plan of the run.
+        step: Number k of the step.
+        arm_of_row: Arm of each row (rows,), int32.
+        gate: Factor (rows, drugs), float64, on all that enters in this step, infusions under way included.
+
+    Raises:
+        TypeError: If 64-bit numbers are not enabled.
+    """
+    if state.dtype != jnp.float64:
+        raise TypeError(f"exposure is computed in float64, not {state.dtype}: enable jax_enable_x64")
+    length = _at(plan.step_kind, step)
+    propagator = _at(plan.propagator, length)
+    entry_input = jnp.take(_at(plan.entry_input, step), arm_of_row, axis=0)
+    entry_amount = jnp.take(_at(plan.entry_amount, step), arm_of_row, axis=0)
+    compartments = [_weighted(propagator[:, :, i, :], state) for i in range(STATES)]
+    exposure = _weighted(_at(plan.integral, length), state)
+    dosed = jnp.zeros(state.shape[:2], dtype=bool)
+    for entry in range(entry_input.shape[-1]):
+        kind = entry_input[:, :, entry]
+        amount = entry_amount[:, :, entry] * gate
+        per_mg = _chosen(plan.input_state, kind)
+        compartments = [compartments[i] + amount * per_mg[:, :, i] for i in range(STATES)]
+        exposure = exposure + amount * _chosen(plan.input_integral, kind)
+        dosed = dosed | (jnp.take(jnp.asarray(plan.input_starts), kind, axis=0) & (amount > 0.0))
+    end_nm = compartments[CENTRAL] * plan.to_nm
+    # Entries of a step are ordered by their start, so the first slot holds the first dose.
+    before_nm = _weighted(_chosen(plan.input_before, entry_input[:, :, 0]), state) * plan.to_nm
+    mean_nm = exposure / _at(plan.step_days, length)
+    return ExposureStep(jnp.stack(compartments, axis=-1), end_nm, mean_nm, jnp.where(dosed, before_nm, end_nm), dosed)
+
+
+def concentration_nm(state: jax.Array, plan: ExposurePlan) -> jax.Array:
+    """Concentration (rows, drugs), nmol/L, of a state (rows, drugs, 3)."""
+    return state[:, :, CENTRAL] * plan.to_nm
+
+
+def _at(array: jax.Array | NDArray[np.generic], index: jax.Array | int) -> jax.Array:
+    element: jax.Array = jax.lax.dynamic_index_in_dim(jnp.asarray(array), index, axis=0, keepdims=False)
+    return element
+
+
+def _weighted(weights: jax.Array, state: jax.Array) -> jax.Array:
+    # Written out: a matrix product may add in another order for another number of rows.
+    return (weights[:, :, 0] * state[:, :, 0] + weights[:, :, 1] * state[:, :, 1]) + weights[:, :, 2] * state[:, :, 2]
+
+
+def _chosen(table: jax.Array | FloatArray, kind: jax.Array) -> jax.Array:
+    def pick(column: jax.Array, row_kind: jax.Array) -> jax.Array:
+        return column[row_kind]
+
+    chosen: jax.Array = jax.vmap(jax.vmap(pick, in_axes=(1, 0)), in_axes=(1, 0))(jnp.asarray(table), kind)
+    return chosen
+
+
+def plan_exposure(
+    pk: IndividualPk,
+    *,
+    drugs: Sequence[str],
+    molar_mass_g_per_mol: Sequence[float],
+    doses: Sequence[Sequence[Dose]],
+    arm_of_row: NDArray[np.integer],
+    grid_days: FloatArray,
+) -> ExposurePlan:
+    """Compute all matrices and vectors of a run on the host.
+
+    Args:
+        pk: Parameters of every row and drug, (rows, drugs).
+        drugs: Names of the drugs in the order of the arrays.
+        molar_mass_g_per_mol: Molar mass of each drug.
+        doses: Doses of each arm.  Doses after the end of the grid are not given.
+        arm_of_row: Arm of each row (rows,).
+        grid_days: Times t_0 < ... < t_K of the steps, in days; steps need not be equal.
+
+    Returns:
+        The plan, with NumPy arrays.
+
+    Raises:
+        InputError: If a dose names an unknown drug.
+        ValueError: If the grid does not increase, a dose lies before it, or the lag of a drug differs between rows.
+    """
+    schedule = _schedule(doses, drugs, _common_lags(pk.lag_h), grid_days)
+    flow = Flow(pk)
+    to_nm = np.array([mg_per_l_to_nmol_per_l(mass) for mass in molar_mass_g_per_mol], dtype=np.float64) / pk.central_volume_l
+    nm_days = to_nm / HOURS_PER_DAY
+    over = np.stack([flow.over(float(hours)) for hours in schedule.length_h])
+    tables = [_input_tables(flow, kind, schedule.length_h) for kind in schedule.kinds]
+    state, integral, before = (np.stack(parts) for parts in zip(*tables, strict=True))
+    entry_input, entry_amount = schedule.entries()
+    initial_mg = schedule.initial_mg[arm_of_row] * pk.bioavailability
+    return ExposurePlan(
+        step_kind=schedule.step_kind,
+        step_days=schedule.length_h / HOURS_PER_DAY,
+        propagator=over[..., :STATES, :STATES],
+        integral=over[..., INTEGRAL, :STATES] * nm_days[..., None],
+        input_state=state * pk.bioavailability[..., None],
+        input_integral=integral * (nm_days * pk.bioavailability),
+        input_before=before,
+        input_starts=np.array([kind is not None and not kind.continues for kind in schedule.kinds]),
+        entry_input=entry_input,
+        entry_amount=entry_amount,
+        to_nm=to_nm,
+        initial_state=initial_mg[..., None] * _input_vector(flow)[..., :STATES],
+    )
+
+
+def _schedule(doses: Sequence[Sequence[Dose]], drugs: Sequence[str], lags_h: FloatArray, grid_days: FloatArray) -> Schedule:
+    index = {name: number for number, name in enumerate(drugs)}
+    schedule = Schedule(grid_days, arms=len(doses), drugs=len(drugs))
+    for arm, given in enumerate(doses):
+        for dose in given:
+            if dose.drug not in index:
+                raise unknown_name("dose", dose.drug, drugs, noun="drug")
+            drug = index[dose.drug]
+            start_h = dose.time_days * HOURS_PER_DAY + float(lags_h[drug])
+            schedule.add(arm, drug, start_h, dose.duration_days * HOURS_PER_DAY, dose.amount_mg)
+    return schedule
+
+
+def _common_lags(lag_h: FloatArray) -> FloatArray:
+    if np.any(lag_h != lag_h[:1]):
+        raise ValueError("the lag of a drug must be the same for all rows of a plan")
+    first: FloatArray = lag_h[0]
+    return first
+
+
+def _input_vector(flow: Flow) -> FloatArray:
+    """Where a dose enters, (rows, drugs, 5): the depot with absorption, else the central compartment."""
+    vector = np.zeros((*flow.shape, 5))
+    vector[..., DEPOT] = flow.is_absorbed
+    vector[..., CENTRAL] = ~flow.is_absorbed
+    return vector
+
+
+def _input_tables(flow: Flow, kind: InputKind | None, lengths: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """State (rows, drugs, 3) and integral (rows, drugs) per mg at the end of the step, and central amount before (rows, drugs, 3)."""
+    if kind is None:
+        return np.zeros((*flow.shape, STATES)), np.zeros(flow.shape), np.zeros((*flow.shape, STATES))
+    width = kind.stop_h - kind.start_h
+    entered = flow.over(width)[..., INPUT] / width if width > 0.0 else _input_vector(flow)
+    after = flow.over(float(lengths[kind.length]) - kind.stop_h)
+    # Explicit sum over the three compartments: the same order for any number of rows.
+    moved = after[..., 0] * entered[..., 0, None] + after[..., 1] * entered[..., 1, None] + after[..., 2] * entered[..., 2, None]
+    before = flow.over(kind.start_h)[..., CENTRAL, :STATES]
+    return moved[..., :STATES], moved[..., INTEGRAL] + entered[..., INTEGRAL], before
