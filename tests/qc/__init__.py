@@ -1,0 +1,1 @@
+"""Checks of what the project says: numbers against their sources, commands in the guides."""
