@@ -1,0 +1,99 @@
+"""Where the configuration files are, which groups and options they offer.
+
+Every file of a library group (drug, regimen, leukaemia, lineage) is part of every
+composition, under the name of the file: one new file is one new drug.  The list of
+these files is generated and given to hydra as the config `library`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+
+from abm.errors import InputError
+
+LIBRARY_GROUPS = {"drug": "drugs", "regimen": "regimens", "leukaemia": "leukaemias", "lineage": "lineages"}
+LIBRARY_CONFIG = "library"
+_STEM = re.compile(r"^[A-Za-z0-9_-]+$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Groups and options of the configuration folders.
+
+    Attributes:
+        folders: the folder of the program first, then those of the user.
+        options: for every group its options, e.g. {"experiment": ("padua", "theory/birth_death")}.
+    """
+
+    folders: tuple[Path, ...]
+    options: dict[str, tuple[str, ...]]
+
+    @property
+    def single_choice(self) -> tuple[str, ...]:
+        """Groups of which exactly one option is chosen."""
+        return tuple(name for name in self.options if name not in LIBRARY_GROUPS)
+
+
+def program_folder() -> Path:
+    """The program's own `conf` folder: inside the installed package, or beside it in a clone."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise InputError(f"The configuration folder 'conf' was found neither in {package} nor beside it. Is the installation complete?")
+
+
+def read_catalogue(user_folders: Iterable[Path] = (), *, program: Path | None = None) -> Catalogue:
+    """List the groups and options of the program's folder and of the user's folders.
+
+    Raises:
+        InputError: a user folder does not exist, or holds a file under the name of one of the program's.
+    """
+    own = program if program is not None else program_folder()
+    options: dict[str, list[str]] = {}
+    for group, option in _files(own):
+        options.setdefault(group, []).append(option)
+    known = {(group, option) for group in options for option in options[group]}
+    folders = [own]
+    for folder in user_folders:
+        if not folder.is_dir():
+            raise InputError(f"--config-dir {folder}: there is no such folder.")
+        for group, option in _files(folder):
+            if (group, option) in known:
+                raise InputError(f"--config-dir {folder}: {group}/{option}.yaml exists already and would be ignored. Give the file a name of its own.")
+            known.add((group, option))
+            options.setdefault(group, []).append(option)
+        folders.append(folder)
+    return Catalogue(folders=tuple(folders), options={group: tuple(sorted(names)) for group, names in sorted(options.items())})
+
+
+def _files(folder: Path) -> list[tuple[str, str]]:
+    """Pairs (group, option) of the YAML files in the groups of a folder."""
+    found = []
+    for path in sorted(folder.rglob("*.yaml")):
+        parts = path.relative_to(folder).with_suffix("").parts
+        if len(parts) < 2 or parts[0] == "hydra":
+            continue
+        if parts[0] in LIBRARY_GROUPS and not (len(parts) == 2 and _STEM.match(parts[1])):
+            raise InputError(f"{path}: a file of '{parts[0]}' names a {parts[0]}; use letters, digits, '_' and '-', and no folders.")
+        found.append((parts[0], "/".join(parts[1:])))
+    return found
+
+
+def register_library(catalogue: Catalogue) -> None:
+    """Hand hydra the generated list of all library files as the config `library`."""
+    defaults: list[dict[str, str] | str] = [
+        {f"{group}@{mapping}.{option}": option} for group, mapping in LIBRARY_GROUPS.items() for option in catalogue.options.get(group, ())
+    ]
+    empty: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
+    ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": [*defaults, "_self_"], **empty})
+
+
+def search_path(folders: Sequence[Path]) -> str:
+    """Override that makes hydra look into the user's folders too."""
+    return f"hydra.searchpath=[{','.join(repr('file://' + str(folder.resolve())) for folder in folders)}]"
