@@ -1,0 +1,76 @@
+"""Blood counts relative to the vehicle twin over time."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abm.figures.style import GREY, Sheet, arm_handles, arm_styles, day_axis, look, shade_treatment, thickness
+from abm.figures.view import View, as_view, median_over
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+READOUTS = ("neutrophils", "platelets", "haemoglobin", "lymphocytes")
+
+
+def blood_counts(run: Any) -> Figure:
+    """Neutrophils, platelets and haemoglobin in % of the same subject's vehicle arm; rows are leukaemias.
+
+    In a parallel design the reference is the median of the vehicle arm; without a vehicle, day 0.
+    """
+    view = as_view(run)
+    readouts = [r for r in READOUTS if view.has(r)]
+    if not readouts:
+        view.need(*READOUTS[:3])
+    with look():
+        groups = list(view.groups.items())
+        sheet = Sheet(view, len(groups), len(readouts), 2.0 if len(groups) > 1 else 4.0, left=1.35, down=0.22)
+        panels = sheet.panels
+        top = 0.0
+        for column, readout in enumerate(readouts):
+            percent, reference = relative(view, readout)
+            for row, (name, members) in enumerate(groups):
+                axes = panels[row, column]
+                top = max(top, _draw(axes, view, percent[:, members]))
+                day_axis(axes, view, label=row == len(groups) - 1)
+                if row == 0:
+                    axes.set_title(readout.capitalize())
+                if column == 0:
+                    axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", name) if name else "", 22), f"% of {reference}"]), fontsize=12)
+        panels[0, 0].set_ylim(0.0, min(200.0, max(115.0, 1.03 * top)))
+        notes = ["Thin lines: single mice; thick line: median of the arm. Dashed: 60 % of the reference."]
+        return sheet.finish("Blood counts", arm_handles(view), notes=notes)
+
+
+def relative(view: View, readout: str) -> tuple[np.ndarray[Any, Any], str]:
+    """A blood count (arm, subject, time) in % of its reference, and what the reference is called."""
+    values = view.series[readout].transpose("arm", "subject", "time").values.astype(float)
+    vehicle = view.vehicle()
+    if vehicle is None:
+        reference, name = values[..., :1], "day 0"
+    elif view.config.get("cohort", {}).get("design", "twin") == "twin":
+        reference, name = values[[view.arms.index(vehicle)]], "vehicle twin"
+    else:
+        base = values[view.arms.index(vehicle)]
+        reference, name = np.zeros((1, *base.shape)), "vehicle median"
+        for members in view.groups.values():
+            reference[:, members] = median_over(base[members])
+    return 100.0 * np.divide(values, reference, out=np.full_like(values, np.nan), where=reference > 0), name
+
+
+def _draw(axes: Axes, view: View, percent: np.ndarray[Any, Any]) -> float:
+    """Draw one panel; the largest median in it."""
+    time = view.series["time"].values
+    shade_treatment(axes, view)
+    axes.axhline(60.0, color=GREY, lw=1.1, ls=(0, (5, 3)), zorder=1)
+    top = 100.0
+    for i, style in enumerate(arm_styles(view).values()):
+        middle = median_over(percent[i])
+        axes.plot(time, percent[i].T, color=style.colour, lw=0.8, alpha=0.3, zorder=2)
+        axes.plot(time, middle, color=style.colour, lw=thickness(i, len(view.arms)), zorder=3 + i)
+        top = max(top, float(np.nanmax(middle, initial=100.0)))
+    return top

@@ -1,0 +1,63 @@
+"""All figures of a run by name, and drawing those that apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abm.figures.blood_counts import READOUTS, blood_counts
+from abm.figures.cell_state import STATES, cell_state
+from abm.figures.claim_robustness import claim_robustness
+from abm.figures.counts import concentrations, counts
+from abm.figures.event_free_survival import event_free_survival
+from abm.figures.human_cd45 import human_cd45
+from abm.figures.view import View, as_view
+from abm.figures.waterfall import waterfall
+from abm.output.atomic import complete_or_absent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = "figures"
+DPI = 150
+
+FIGURES: dict[str, Callable[[Any], Figure]] = {
+    "human_cd45": human_cd45,
+    "waterfall": waterfall,
+    "event_free_survival": event_free_survival,
+    "blood_counts": blood_counts,
+    "cell_state": cell_state,
+    "concentrations": concentrations,
+    "counts": counts,
+    "claim_robustness": claim_robustness,
+}
+
+
+def applicable(run: Any) -> list[str]:
+    """Names of the figures that a run is drawn in: it has what they need, and no other figure says it better."""
+    view = as_view(run)
+    wanted = {
+        "human_cd45": view.has("human_cd45_fraction"),
+        "waterfall": view.has("log10_reduction_at_end_of_treatment"),
+        "event_free_survival": view.has("event_day") and view.has("event_observed"),
+        "blood_counts": any(view.has(r) for r in READOUTS),
+        "cell_state": any(view.has(s) for s in STATES),
+        "concentrations": view.has("concentration") and bool((view.series["concentration"] > 0).any()),
+        "counts": view.has("count") and not view.has("human_cd45_fraction"),
+        "claim_robustness": "claims" in view.tables,
+    }
+    return [name for name in FIGURES if wanted[name]]
+
+
+def draw_all(run: Any, folder: str | Path) -> list[Path]:
+    """Draw every figure that applies to a `RunResult` or `Run` as PNG into `folder`/figures; paths in order."""
+    view: View = as_view(run)
+    paths = []
+    for name in applicable(view):
+        path = Path(folder) / FOLDER / f"{name}.png"
+        figure = FIGURES[name](view)
+        with complete_or_absent(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": "abm"})
+        paths.append(path)
+    return paths
