@@ -1,0 +1,80 @@
+"""The full mechanism: stored trajectories of the one-cell-at-a-time reference.
+
+`reference_trajectories` (in `tests.reference`) made them, 200 subjects of 300 cells in a
+host of capacity 2,000 under five conditions for 5 days.  Regenerate them with
+`python -m tests.reference`, which is needed when the model changes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reference import CONDITIONS, deviations, golden, golden_parameters, reference_trajectories, simulate_leukaemia
+from tests.reference_machinery import FAST, constant
+
+
+@pytest.fixture(scope="module")
+def stored() -> dict[str, Any]:
+    """The stored trajectories."""
+    return golden()
+
+
+def _final(stored: dict[str, Any], condition: str) -> tuple[float, float]:
+    total = stored["conditions"][condition]["total"]
+    return total["mean"][-1], total["se"][-1]
+
+
+def test_stored_trajectories_are_of_these_conditions(stored: dict[str, Any]) -> None:
+    assert list(stored["conditions"]) == list(CONDITIONS)
+    for name, condition in CONDITIONS.items():
+        entry = stored["conditions"][name]
+        assert entry["free_nm"] == condition.free_nm
+        assert entry["count"]["mean"][0] == [180.0, 120.0, 0.0]
+        change = np.array(entry["births"]["mean"]) - np.array(entry["deaths"]["mean"])
+        np.testing.assert_allclose(entry["total"]["mean"], 300.0 + change, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["both", "both_resistant"])
+def test_the_reference_still_gives_the_stored_trajectories(stored: dict[str, Any], name: str) -> None:
+    """Fresh subjects with another seed and a ten times longer step."""
+    path = simulate_leukaemia(
+        golden_parameters(CONDITIONS[name]),
+        constant(**CONDITIONS[name].free_nm),
+        cells=stored["cells"],
+        subjects=20,
+        times_days=stored["time_days"],
+        seed=stored["seed"] + 1000,
+        step_hours=0.5,
+    )
+    entry = stored["conditions"][name]
+    assert path.conserved
+    for key in ("count", "total", "births", "deaths", "clones"):
+        of_mean, of_sd = deviations(getattr(path, key), entry[key])
+        assert np.abs(of_mean).max() < 4.5, key
+        if key != "count":  # few blood cells: their sd is far from that of a normal law
+            assert np.abs(of_sd).max() < 4.5, key
+    for key in FAST:
+        # half a step is half an hour of the onset here
+        assert np.abs(deviations(path.quantiles[key][2:], {k: v[2:] for k, v in entry["quantiles"][key].items()}, offset=0.02)[0]).max() < 4.5, key
+
+
+def test_the_combination_kills_more_than_its_parts(stored: dict[str, Any]) -> None:
+    """Typical T-ALL: supra-additive by far more than its standard error; venetoclax alone is weak."""
+    log, se = {}, {}
+    for name in ("none", "venetoclax", "everolimus", "both"):
+        mean, error = _final(stored, name)
+        log[name], se[name] = np.log10(mean), error / mean / np.log(10.0)
+    beyond = log["venetoclax"] + log["everolimus"] - log["none"] - log["both"]
+    assert beyond > 0.3 + 4.0 * np.sqrt(sum(x * x for x in se.values()))
+    assert log["none"] - log["venetoclax"] < 0.15
+    assert _final(stored, "both_resistant")[0] > 1.5 * _final(stored, "both")[0]
+
+
+def test_reference_trajectories_depend_on_the_seed_only() -> None:
+    few = {"none": CONDITIONS["none"]}
+    runs = [reference_trajectories(few, replicates=3, cells=30, days=1.0, seed=seed, step_hours=2.0) for seed in (1, 1, 2)]
+    assert runs[0] == runs[1]
+    assert runs[0]["conditions"] != runs[2]["conditions"]
