@@ -112,5 +112,5 @@ def step_lengths(grid_h: FloatArray) -> tuple[NDArray[np.int32], FloatArray]:
         raise ValueError("the grid needs two or more times that increase")
     _, kind = np.unique(np.round(steps, 9), return_inverse=True)
     # The average over equal steps removes the rounding of the grid, and a round number is met exactly.
-    lengths = np.array([round(float(steps[kind == h].mean()), STEP_DECIMALS) for h in range(kind.max() + 1)])
-    return kind.astype(np.int32), lengths
+    lengths = np.bincount(kind, weights=steps) / np.bincount(kind)
+    return kind.astype(np.int32), np.round(lengths, STEP_DECIMALS)
