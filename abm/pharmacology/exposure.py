@@ -168,14 +168,17 @@ def plan_exposure(
         ValueError: If the grid does not increase, a dose lies before it, or the lag of a drug differs between rows.
     """
     schedule = _schedule(doses, drugs, _common_lags(pk.lag_h), grid_days)
-    flow = Flow(pk)
     to_nm = np.array([mg_per_l_to_nmol_per_l(mass) for mass in molar_mass_g_per_mol], dtype=np.float64) / pk.central_volume_l
+    return _assemble(pk, schedule, to_nm, schedule.initial_mg[arm_of_row] * pk.bioavailability)
+
+
+def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, initial_mg: FloatArray) -> ExposurePlan:
+    flow = Flow(pk)
     nm_days = to_nm / HOURS_PER_DAY
     over = np.stack([flow.over(float(hours)) for hours in schedule.length_h])
     tables = [_input_tables(flow, kind, schedule.length_h) for kind in schedule.kinds]
     state, integral, before = (np.stack(parts) for parts in zip(*tables, strict=True))
     entry_input, entry_amount = schedule.entries()
-    initial_mg = schedule.initial_mg[arm_of_row] * pk.bioavailability
     return ExposurePlan(
         step_kind=schedule.step_kind,
         step_days=schedule.length_h / HOURS_PER_DAY,
