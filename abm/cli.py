@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import hydra
 from hydra.errors import HydraException
@@ -17,6 +17,7 @@ from abm.config.check_overrides import check_overrides
 from abm.config.compose import CONFIG_NAME, HYDRA_VERSION_BASE, compose, compose_unchecked
 from abm.config.explain import explain
 from abm.config.library import Catalogue, program_folder, read_catalogue, register_library
+from abm.config.sources_apart import sources_apart
 from abm.errors import EXIT_COMPLETE, EXIT_FAULT, AbmError, InputError, Stopped
 from abm.launch.arguments import Request, read_arguments
 from abm.launch.job import STOP, run_job
@@ -70,8 +71,9 @@ def _call_hydra(request: Request, extra: list[str], catalogue: Catalogue, task: 
     """Let hydra do what it does for any application: sweeps, launchers, --help, --cfg, --info."""
     register_library(catalogue)
     decorated = hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(program_folder()), config_name=CONFIG_NAME)(task)
+    faster = sources_apart() if request.mode == "sweep" else nullcontext()
     try:
-        with _hydra_arguments([*request.flags, *request.overrides, *extra]):
+        with _hydra_arguments([*request.flags, *request.overrides, *extra]), faster:
             decorated()
     except SystemExit as exit_:
         if exit_.code not in (None, 0):

@@ -17,11 +17,19 @@ from omegaconf.errors import OmegaConfBaseException
 
 from abm.config.cross_checks import cross_check
 from abm.config.schema import read_record
+from abm.config.sources_apart import with_sources
 from abm.errors import InputError, unknown_name
 from abm.parameters.experiment import Experiment
 
 MAX_SHOWN = 12
 LIBRARIES = ("drugs", "regimens", "leukaemias", "lineages", "arms")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value in full, also one that stands in two places."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def build(cfg: DictConfig | Mapping[str, Any]) -> Experiment:
@@ -59,7 +67,7 @@ def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def stored_config(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
     """What a result stores: the composed tree with its sources, without the library entries that the run does not use."""
-    tree = plain(cfg)
+    tree: dict[str, Any] = with_sources(plain(cfg))
     for name in LIBRARIES:
         used = getattr(experiment, name)
         tree[name] = {key: value for key, value in (tree.get(name) or {}).items() if key in used}
@@ -68,7 +76,7 @@ def stored_config(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -
 
 def stored_yaml(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -> str:
     """`stored_config` as YAML; equal configurations give equal text."""
-    return yaml.safe_dump(stored_config(cfg, experiment), sort_keys=False, allow_unicode=True, width=160)
+    return yaml.dump(stored_config(cfg, experiment), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160)
 
 
 def _refuse(problems: list[str]) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import hydra
+import yaml
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from abm.config.check_overrides import check_overrides
 from abm.config.explain import explain
 from abm.config.library import Catalogue, read_catalogue, register_library, search_path
+from abm.config.sources_apart import sources_apart
+from abm.errors import InputError
 
 CONFIG_NAME = "config"
 HYDRA_VERSION_BASE = "1.3"
@@ -27,7 +31,8 @@ def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] 
         program: folder that replaces the program's own `conf`.
 
     Returns:
-        The composed tree; `abm.config.build.build` checks its values.
+        The composed tree; `abm.config.build.build` checks its values.  In it `sources` names the
+        files that state them; `abm.config.build.stored_config` has the sources themselves.
 
     Raises:
         InputError: an override names an unknown key or option, or cannot be read.
@@ -36,7 +41,9 @@ def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] 
     check_overrides(overrides, catalogue)
     try:
         return compose_unchecked(overrides, catalogue)
-    except (HydraException, OmegaConfBaseException) as error:
+    except yaml.YAMLError as error:
+        raise InputError(f"A configuration file is not valid YAML: {' '.join(str(error).split())}") from error
+    except (HydraException, ConfigLoadError, OmegaConfBaseException) as error:
         raise explain(error, overrides, catalogue, compose_unchecked) from error
 
 
@@ -44,7 +51,7 @@ def compose_unchecked(overrides: Sequence[str], catalogue: Catalogue) -> DictCon
     """Compose without our own checks; raises hydra's errors."""
     register_library(catalogue)
     own, *users = catalogue.folders
-    with hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
+    with sources_apart(), hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
         extra = [search_path(users)] if users else []
         cfg = hydra.compose(CONFIG_NAME, overrides=[*overrides, *extra])
     OmegaConf.set_struct(cfg, True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import typing
 from collections.abc import Iterator
 from typing import Any
 
 from abm.config.schema import SOURCES_KEY, is_record, unwrap_optional
-from abm.errors import nearest
 from abm.parameters.experiment import Experiment
 from abm.records import field_types
 
@@ -50,20 +50,18 @@ def _problem(where: str, part: str, allowed: list[str]) -> str:
     given = f"{where}.{part}" if where else part
     if part == SOURCES_KEY:
         return f"{given}: sources are stated in the files of conf/, not by an override; an override is recorded as one."
-    hint = nearest(part, allowed)
-    elsewhere = [key for key in leaf_keys() if key.rsplit(".", 1)[-1] == part]
-    if elsewhere:
-        hint = f" Did you mean '{elsewhere[0]}'?"
-    elif not hint:
-        hint = nearest(part, [key for key in leaf_keys() if "." in key]) or _nearest_leaf(part)
+    meant = _nearest_key(part, where, allowed)
+    hint = f" Did you mean '{meant}'?" if meant else ""
     return f"{given}: there is no such key.{hint} Allowed {'here' if where else 'at the top'}: {', '.join(allowed)}."
 
 
-def _nearest_leaf(part: str) -> str:
-    by_leaf = {key.rsplit(".", 1)[-1]: key for key in leaf_keys()}
-    phrase = nearest(part, by_leaf)
-    found = re.search(r"'(.*)'", phrase)
-    return f" Did you mean '{by_leaf[found.group(1)]}'?" if found else ""
+def _nearest_key(part: str, where: str, allowed: list[str]) -> str | None:
+    """The key here, or the dotted key elsewhere, whose name resembles `part` most; here wins a tie."""
+    names = {name: name for name in allowed}
+    for key in leaf_keys():
+        names.setdefault(key.rsplit(".", 1)[-1], key)
+    close = difflib.get_close_matches(part, names, n=1, cutoff=0.8) or difflib.get_close_matches(part, allowed if where else names, n=1, cutoff=0.5)
+    return names[close[0]] if close else None
 
 
 def leaf_keys(cls: type = Experiment, prefix: str = "") -> Iterator[str]:

@@ -19,9 +19,9 @@ def run_experiment(experiment: Experiment, context: Context) -> RunResult:
         Stopped: `context.should_stop` asked for it; a checkpoint was written.
         RunFault: the simulation broke one of its own laws.
     """
-    import jax
+    from abm.engine.devices import configure_jax
 
-    jax.config.update("jax_enable_x64", True)
+    configure_jax(experiment.engine.devices)
     enable_pytrees()
     if experiment.task == "theory":
         from abm.studies.theory import run_theory
