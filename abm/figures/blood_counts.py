@@ -68,9 +68,10 @@ def _draw(axes: Axes, view: View, percent: np.ndarray[Any, Any]) -> float:
     shade_treatment(axes, view)
     axes.axhline(60.0, color=GREY, lw=1.1, ls=(0, (5, 3)), zorder=1)
     top = 100.0
-    for i, style in enumerate(arm_styles(view).values()):
+    for i, (arm, style) in enumerate(arm_styles(view).items()):
         middle = median_over(percent[i])
         axes.plot(time, percent[i].T, color=style.colour, lw=0.8, alpha=0.3, zorder=2)
-        axes.plot(time, middle, color=style.colour, lw=thickness(i, len(view.arms)), zorder=3 + i)
+        width = 1.6 if arm == view.vehicle() else thickness(i, len(view.arms))  # the reference itself is 100 % throughout
+        axes.plot(time, middle, color=style.colour, lw=width, zorder=3 + i)
         top = max(top, float(np.nanmax(middle, initial=100.0)))
     return top

@@ -32,7 +32,7 @@ def claim_robustness(run: Any) -> Figure:
         raise InputError("this run has no table 'claims'; the figure needs experiment=claim_robustness.")
     with look():
         lines = max(5, len(claims), min(_MOST_PARAMETERS, 0 if ranking is None else ranking["parameter"].nunique()))
-        sheet = Sheet(view, 1, 1 if ranking is None else 2, 0.4 + 0.31 * lines, left=3.1, across=4.1, share_x=False, share_y=False)
+        sheet = Sheet(view, 1, 1 if ranking is None else 2, 0.4 + 0.31 * lines, left=3.1, across=3.95, share_x=False, share_y=False)
         _draw_shares(sheet.panels[0, 0], claims)
         if ranking is not None:
             names = list(claims["claim"].astype(str))
@@ -53,7 +53,7 @@ def _draw_shares(axes: Axes, claims: pd.DataFrame) -> None:
         axes.errorbar(share, height, xerr=spread, fmt="none", ecolor=INK, elinewidth=1.4, capsize=3, zorder=3)
     for y, value in zip(height, share, strict=True):
         axes.annotate(f"{value:.0f} %", (101.0, float(y)), va="center", fontsize=11.5, annotation_clip=False)
-    axes.set_yticks(height, [str(c).replace("_", " ") for c in claims["claim"]])
+    axes.set_yticks(height, [str(c).replace("_", " ").capitalize() for c in claims["claim"]])
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("Draws in which the claim holds (%)")
     axes.grid(axis="x", color="#D9DCDF", lw=0.7)
@@ -69,6 +69,7 @@ def _draw_ranking(axes: Axes, ranking: pd.DataFrame, claim: str) -> None:
     axes.axvline(0.0, color=GREY, lw=1.0)
     reach = max(0.1, float(np.nanmax(np.abs(values), initial=0.0)) * 1.15)
     axes.set_xlim(-reach, reach)
+    axes.locator_params(axis="x", nbins=4)
     axes.set_xlabel("Rank correlation with the claim")
-    axes.set_title(f"What '{claim.replace('_', ' ')}' rests on")
+    axes.set_title(f"{claim.replace('_', ' ').capitalize()} rests on")
     axes.grid(axis="x", color="#D9DCDF", lw=0.7)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _LOG_FROM_RATIO = 50.0
 _MOST_PANELS = 12
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def counts(run: Any) -> Figure:
@@ -86,8 +87,8 @@ def _scale(axes: Axes, values: np.ndarray[Any, Any]) -> None:
 
 
 def _number(value: float, _position: float = 0.0) -> str:
-    """A number for an axis: 1200 as it is, 1.2e8 as 1.2 x 10^8."""
+    """A short number for an axis: 1200 as it is, 1.2e8 as 1.2·10⁸."""
     if abs(value) < 1e5:
         return f"{value:g}"
-    power = int(np.floor(np.log10(abs(value))))
-    return f"${value / 10.0**power:g}\\times10^{{{power}}}$"
+    power = int(np.floor(np.log10(abs(value)) + 1e-9))
+    return f"{value / 10.0**power:.3g}·10{str(power).translate(_RAISED)}"

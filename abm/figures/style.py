@@ -85,7 +85,7 @@ def look() -> Iterator[None]:
 
 def thickness(position: int, arms: int) -> float:
     """Width of the line of an arm: later arms are drawn on top and thinner, so that equal lines show as one in the other."""
-    return 2.4 + 2.4 * (arms - 1 - position) / max(arms - 1, 1)
+    return 2.3 + 1.9 * (arms - 1 - position) / max(arms - 1, 1)
 
 
 def grid_of(panels: int, *, most: int = 4) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -76,11 +77,13 @@ def overview(run: Run) -> dict[str, Any]:
 
 
 def medians(endpoints: pd.DataFrame) -> pd.DataFrame:
-    """Median over subjects of every endpoint that is a number, one line per arm and leukaemia."""
+    """Median of every endpoint that is a number, one line per arm and leukaemia, over subjects that took part."""
     numbers = [c for c in endpoints.columns if endpoints[c].dtype.kind in "biuf"]
+    real = [c for c in numbers if endpoints[c].dtype.kind == "f"]
+    took_part = endpoints[endpoints[real].notna().any(axis=1)] if real else endpoints
     keys = ["arm", *(["leukaemia"] if "leukaemia" in endpoints.columns else [])]
-    table = endpoints.reset_index().astype(dict.fromkeys(numbers, float)).groupby(keys, sort=False)[numbers].median()
-    table.index = [" / ".join(k) if isinstance(k, tuple) else str(k) for k in table.index]
+    table = took_part.reset_index().astype(dict.fromkeys(numbers, float)).groupby(keys, sort=False)[numbers].median()
+    table.index = pd.Index([" / ".join(k) if isinstance(k, tuple) else str(k) for k in table.index])
     return table
 
 
@@ -95,13 +98,12 @@ def describe(run: Run) -> list[str]:
     if facts["time"]:
         lines.append(f"{'times':<12}{facts['time']['points']:>4}  day {facts['time']['first_day']:g} to {facts['time']['last_day']:g}")
     variables = [f"{name} [{declared['units']}]" for name, declared in facts["variables"].items()]
-    lines.append(f"{'series':<12}{len(variables):>4}  {_shortened(variables, 20)}")
+    lines.append(f"{'series':<12}{len(variables):>4}  {_shortened(variables, 24)}")
     lines.append(f"{'events':<12}{sum(facts['events'].values()):>4}  {', '.join(f'{n} {k}' for k, n in facts['events'].items())}")
     lines.append(f"{'clones':<12}{facts['clones']:>4}")
     lines.append(f"{'snapshots':<12}{len(facts['snapshots']):>4}  {_shortened([f'{n} (day {t:g})' for n, t in facts['snapshots'].items()])}")
-    if len(run.endpoints):
-        lines += _tables(run.endpoints)
-    return lines
+    lines = [part for line in lines for part in textwrap.wrap(line, 158, subsequent_indent=" " * 18, break_long_words=False)]
+    return lines + (_tables(run.endpoints) if len(run.endpoints) else [])
 
 
 def _costs(resources: dict[str, Any]) -> str:
@@ -123,7 +125,7 @@ def _tables(endpoints: pd.DataFrame) -> list[str]:
         turned = medians(group.drop(columns="leukaemia", errors="ignore")).T
         turned.index = [f"{endpoint} [{units.get(str(endpoint), '')}]" for endpoint in turned.index]
         number = group.index.get_level_values("subject").nunique()
-        lines += ["", f"{name}{', ' if name else ''}median of {number} subjects:"]
+        lines += ["", f"{name}{', ' if name else ''}median of {number} subject{'s' if number > 1 else ''}:"]
         lines.append(turned.to_string(float_format=lambda v: f"{v:.3g}", na_rep="-", line_width=160))
     return lines
 

@@ -84,8 +84,8 @@ SERIES = (
 )
 
 ENDPOINTS = (
-    Variable("log10_reduction_at_end_of_treatment", ROW, "real", "log10", "Log10 reduction of leukaemic cells, day 0 to end of treatment"),
-    Variable("log10_burden_vs_vehicle_at_end_of_treatment", ROW, "real", "log10", "Log10 leukaemic cells over the vehicle's, end of treatment"),
+    Variable("log10_reduction_at_end_of_treatment", ROW, "real", "1", "Log10 reduction of leukaemic cells, day 0 to end of treatment"),
+    Variable("log10_burden_vs_vehicle_at_end_of_treatment", ROW, "real", "1", "Log10 leukaemic cells over the vehicle's, end of treatment"),
     Variable("event_day", ROW, "real", "d", "Day of the event, or of the last observation without one"),
     Variable("event_observed", ROW, "flag", "1", "Whether the event was observed"),
     Variable("cleared_day", ROW, "real", "d", "First day at or below the clearance threshold"),
@@ -153,7 +153,7 @@ def describe(group: str, name: str) -> Variable | None:
     """Declaration of a variable of a group; None for an extension that the layout does not name."""
     top = group.split("/")[0]
     found = _KNOWN.get(top, {}).get(name)
-    if found is None and top in ARRAY_GROUPS:
+    if found is None and (top in ARRAY_GROUPS or name == "row"):
         found = AXES.get(name)
     if found is None and top == "endpoints":
         found = _from_pattern(name)

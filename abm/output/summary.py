@@ -42,14 +42,27 @@ def summarise_endpoints(endpoints: xr.Dataset) -> dict[str, dict[str, dict[str, 
         return {}
     number = endpoints.sizes["subject"]
     groups = endpoints["leukaemia"].values.astype(str) if "leukaemia" in endpoints.variables else np.full(number, NO_LEUKAEMIA)
-    names = sorted(str(n) for n, v in endpoints.data_vars.items() if v.dims == ("arm", "subject") and v.dtype.kind in "biuf")
+    values = endpoint_numbers(endpoints)
     summary: dict[str, dict[str, dict[str, dict[str, float | int | None]]]] = {}
     for i, arm in enumerate(endpoints["arm"].values.astype(str)):
         summary[str(arm)] = {}
         for group in dict.fromkeys(groups):
             here = groups == group
-            summary[str(arm)][str(group)] = {name: _statistics(endpoints[name].values[i][here]) for name in names}
+            summary[str(arm)][str(group)] = {name: _statistics(array[i][here]) for name, array in values.items()}
     return summary
+
+
+def endpoint_numbers(endpoints: xr.Dataset) -> dict[str, np.ndarray[Any, Any]]:
+    """Endpoints that are numbers or flags, as real (arm, subject) by name.
+
+    A subject that was never randomised has NaN in every real endpoint; its flags and whole
+    numbers, which cannot be NaN in the file, are NaN here.
+    """
+    chosen = {str(n): v.transpose("arm", "subject").values for n, v in endpoints.data_vars.items() if set(v.dims) == {"arm", "subject"}}
+    numbers = {name: chosen[name] for name in sorted(chosen) if chosen[name].dtype.kind in "biuf"}
+    real = [v for v in numbers.values() if v.dtype.kind == "f"]
+    absent = np.all([np.isnan(v) for v in real], axis=0) if real else np.zeros((endpoints.sizes["arm"], endpoints.sizes["subject"]), bool)
+    return {name: np.where(absent, np.nan, v.astype(float)) for name, v in numbers.items()}
 
 
 def _statistics(values: np.ndarray[Any, Any]) -> dict[str, float | int | None]:

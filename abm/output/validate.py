@@ -97,7 +97,7 @@ def _check_table(name: str, group: h5py.Group) -> Iterator[str]:
     for column in layout.required_columns(name):
         if column not in columns and group["row"].size:
             yield f"/{name}: column '{column}' is missing"
-    for column in columns:
+    for column in group:
         yield from _check_attributes(f"/{name}/{column}", group[column])
 
 
