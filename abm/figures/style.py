@@ -144,11 +144,10 @@ class Sheet:
             hspace=down / (self._body / rows),
         )
         self.figure.text(0.16 / SLIDE_WIDTH, 1.0 - 0.14 / height, title, fontsize=18, fontweight="bold", va="top", ha="left")
-        if handles:
-            anchor = (0.08 / SLIDE_WIDTH, 1.0 - 0.42 / height)
-            self.figure.legend(
-                handles=list(handles), loc="upper left", bbox_to_anchor=anchor, ncols=min(len(handles), _LEGEND_COLUMNS), handlelength=1.6, columnspacing=1.6
-            )
+        for row in range(legend_rows):  # one legend per row, because a legend of several rows fills column by column
+            shown = list(handles[row * _LEGEND_COLUMNS : (row + 1) * _LEGEND_COLUMNS])
+            anchor = (0.08 / SLIDE_WIDTH, 1.0 - (0.42 + 0.32 * row) / height)
+            self.figure.legend(handles=shown, loc="upper left", bbox_to_anchor=anchor, ncols=len(shown), handlelength=1.6, columnspacing=1.6)
         self.figure.text(0.16 / SLIDE_WIDTH, 0.1 / height, "\n".join(lines), fontsize=9.5, color=GREY, va="bottom", ha="left", linespacing=1.35)
         return self.figure
 

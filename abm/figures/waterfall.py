@@ -32,7 +32,7 @@ def waterfall(run: Any) -> Figure:
     expected = bliss_expectation(view, change)
     with look():
         rows, columns = grid_of(len(view.groups))
-        sheet = Sheet(view, rows, columns, 4.0, down=0.8, share_x=False)
+        sheet = Sheet(view, rows, columns, 4.0, left=1.2, down=0.8, share_x=False)
         for axes in sheet.panels.flat[len(view.groups) :]:
             axes.set_visible(False)
         for position, (name, members) in enumerate(view.groups.items()):
