@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult
@@ -42,8 +42,12 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
         return mapping
 
 
-class _SourcesApart(FileConfigSource):
-    """Files of a folder, with the name of the file in the place of its sources."""
+class FileConfigSource(file_config_source.FileConfigSource):
+    """Files of a folder, with the name of the file in the place of its sources.
+
+    It bears the name of the class that it stands in for: hydra's launchers hand it on
+    to other processes, where hydra refuses a class of another name.
+    """
 
     def load_config(self, config_path: str) -> ConfigResult:
         path = (Path(self.path) / self._normalize_file_name(config_path)).resolve()
@@ -76,7 +80,7 @@ def sources_apart() -> Iterator[None]:
     Plugins.instance()  # registers hydra's own kinds of sources first
     types = SourcesRegistry.instance().types
     before = types["file"]
-    types["file"] = _SourcesApart
+    types["file"] = FileConfigSource
     try:
         yield
     finally:

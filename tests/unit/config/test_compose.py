@@ -74,6 +74,15 @@ def test_a_users_folder_adds_drugs_regimens_and_experiments(tmp_path: Path) -> N
     assert "variant" not in compose().drugs, "a folder lasts for one composition"
 
 
+def test_the_keys_of_a_theory_experiment_can_be_changed_by_name(tmp_path: Path) -> None:
+    keys = "task: theory\ntheory:\n  name: birth_death\n  n0: 200\n  phases: [[60, 0.14, 0.13]]\n"
+    write(tmp_path, "experiment/theory/own.yaml", f"# @package _global_\n{keys}")
+    cfg = compose(["experiment=theory/own", "theory.n0=1e3", "theory.phases=[[30,0.2,0.1],[60,0.1,0.2]]"], config_dirs=[tmp_path])
+    assert (cfg.theory.n0, cfg.theory.phases[1][0]) == (1000.0, 60)
+    with pytest.raises(InputError, match=r"'theory\.n_0' does not exist\. Did you mean 'n0'\?"):
+        compose(["experiment=theory/own", "theory.n_0=3"], config_dirs=[tmp_path])
+
+
 def test_a_users_file_may_not_hide_behind_one_of_the_program(tmp_path: Path) -> None:
     write(tmp_path, "drug/venetoclax.yaml", "label: Mine\n")
     with pytest.raises(InputError, match=r"drug/venetoclax\.yaml exists already and would be ignored"):
