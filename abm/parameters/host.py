@@ -21,4 +21,6 @@ class Host:
     burden_at_half_cd45: float = quantity("cells", "Burden at which half of the blood leukocytes are human.", above=0.0)
     egress_exponent: float = quantity("1", "Exponent of the burden in the egress hazard.", low=0.0, high=3.0)
     crowding_half_burden: float = quantity("cells", "Burden that halves the production of healthy progenitors.", above=0.0)
+    marrow_nucleated_cells: float = quantity("cells", "Nucleated cells of the healthy marrow.", above=0.0)
+    marrow_share: float = quantity("1", "Share of the leukaemia in tissue that sits in the marrow.", above=0.0, high=1.0)
     growth_cv: float = quantity("1", "Between-subject CV of the leukaemia's division hazard (log-normal).", low=0.0, high=1.0)

@@ -11,7 +11,8 @@ class EngineSettings:
 
     packets: int = count("Resolution: packets per subject.", low=1, high=1_000_000)
     dt_hours: float = quantity("h", "Step.  The engine sub-steps where the law is not exact.", above=0.0, high=24.0 * 14)
-    window_hours: float = quantity("h", "Interval of switching, redraw, merging and splitting (part of the model).", above=0.0)
+    window_hours: float = quantity("h", "Interval of switching between columns and of trait redraws (part of the model).", above=0.0)
+    packing_hours: float = quantity("h", "Interval of merging and splitting, a multiple of the window (part of the model).", above=0.0)
     strata: int = count("Trait strata of each healthy progenitor population.", low=1, high=4096)
     chunk_days: float = quantity("d", "Simulated time between two reports of progress and possible checkpoints.", above=0.0)
     checkpoint_minutes: float = quantity("min", "Wall time between two checkpoints.", above=0.0)
@@ -31,7 +32,7 @@ class Cohort:
 class Trial:
     """Course of the trial.  Day 0 is randomisation."""
 
-    start_human_cd45_percent: float = quantity("%", "hCD45 in blood at which a mouse is randomised.", above=0.0, high=100.0)
+    start_human_cd45_percent: float = quantity("%", "hCD45 in blood at which a mouse is randomised; 0 = at injection.", low=0.0, high=100.0)
     lead_in_max_days: float = quantity("d", "Days after injection within which a mouse must qualify.", above=0.0)
     treatment_days: float = quantity("d", "Day on which treatment ends; later doses are not given.", above=0.0)
     follow_up_days: float = quantity("d", "Last day of the simulation.", above=0.0)

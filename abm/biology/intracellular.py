@@ -1,0 +1,53 @@
+"""One step inside the cells: the order of the mechanisms.
+
+mTORC1 -> loss -> stress -> BMF -> BH3 balance -> hazards.  Each fast state is advanced
+exactly for inputs held at their mean over the step (second order in the step); hazards
+are the means of both ends of the step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from abm.biology.apoptosis import apoptosis_hazard, free_activator
+from abm.biology.bmf import advance_bmf, bmf_target
+from abm.biology.mtorc1 import advance_activity, loss_effect
+from abm.biology.proliferation import slowing
+from abm.biology.stress import advance_stress
+from abm.cells import Drive, FastState, Traits
+from abm.parameters.cell import Cell
+
+
+class CellRates(NamedTuple):
+    """Means over the step, shape (rows, packets)."""
+
+    death: jax.Array  # 1/d, apoptosis and stress, without baseline and cytotoxic terms
+    slowing: jax.Array  # 1, factor on the division hazard
+
+
+def advance_cells(fast: FastState, traits: Traits, drive: Drive, cell: Cell, h: jax.Array) -> tuple[FastState, CellRates]:
+    """Advance the fast state by `h` days and return the rates of the step."""
+    mtorc1 = advance_activity(fast.mtorc1, traits.set_point, traits.mtorc1_response, drive.block, cell.mtorc1, h)
+    phi = loss_effect(mtorc1, traits.set_point, cell.mtorc1)
+    phi_mean = 0.5 * (fast.phi + phi)
+    stress = advance_stress(fast.stress, phi_mean, drive.stress_drive, cell.stress, h)
+    bmf = advance_bmf(fast.bmf, traits.competence, 0.5 * (fast.stress + stress), phi_mean, cell.bmf, h)
+    activator = free_activator(fast.activator, traits, bmf, phi, drive, cell.bh3, cell.mcl1)
+    hazard = apoptosis_hazard(activator, stress, traits.death_factor, cell.apoptosis)
+    rates = CellRates(death=0.5 * (fast.hazard + hazard), slowing=slowing(phi_mean, cell.proliferation))
+    return FastState(mtorc1=mtorc1, phi=phi, stress=stress, bmf=bmf, activator=activator, hazard=hazard), rates
+
+
+def resting_state(traits: Traits, cell: Cell) -> FastState:
+    """Fast state of undisturbed cells (no drug, steady)."""
+    zero = jnp.zeros_like(traits.bim)
+    one = zero + 1.0
+    stress = zero + cell.stress.basal
+    bmf = bmf_target(traits.competence, stress, zero, cell.bmf)
+    no_drug = Drive(zero, zero, zero, zero, zero, one, zero, zero)
+    activator = free_activator(zero + 1e-6, traits, bmf, zero, no_drug, cell.bh3, cell.mcl1, steps=40)
+    hazard = apoptosis_hazard(activator, stress, traits.death_factor, cell.apoptosis)
+    return FastState(mtorc1=traits.set_point, phi=zero, stress=stress, bmf=bmf, activator=activator, hazard=hazard)

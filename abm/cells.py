@@ -1,0 +1,81 @@
+"""What a packet of cells carries: traits, fast state, and how many cells are in which condition.
+
+Every field declares its name, unit, dtype and meaning once.  Amounts are absolute
+(nmol/L): the clone's mean times the cell's own deviation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+
+
+class Traits(NamedTuple):
+    """Traits of each packet, float32, shape (rows, packets)."""
+
+    bcl2: Any  # nmol/L
+    bclxl: Any  # nmol/L
+    mcl1: Any  # nmol/L, at full mTORC1 activity
+    bim: Any  # nmol/L
+    competence: Any  # 1, BMF competence; heritable, never redrawn
+    set_point: Any  # 1, mTORC1 activity of the undisturbed cell
+    bcl2_ki_factor: Any  # 1, multiplies the Ki of mimetics on BCL-2
+    mtorc1_response: Any  # 1, share of the mTORC1 inhibition that is felt
+    death_factor: Any  # 1, multiplies the apoptosis hazard
+    division_factor: Any  # 1, multiplies the division hazard
+
+
+class FastState(NamedTuple):
+    """State that changes within hours, float32, shape (rows, packets)."""
+
+    mtorc1: Any  # 1, mTORC1 activity m
+    phi: Any  # 1, Phi of the loss of activity at the end of the last step
+    stress: Any  # 1, integrated stress response s
+    bmf: Any  # nmol/L, BMF b
+    activator: Any  # nmol/L, free BH3 activator p
+    hazard: Any  # 1/d, death hazard at the end of the last step
+
+
+class FieldInfo(NamedTuple):
+    """Declaration of one field."""
+
+    unit: str
+    meaning: str
+    redrawn: bool  # whether a daughter may redraw it at division
+
+
+TRAIT_FIELDS: dict[str, FieldInfo] = {
+    "bcl2": FieldInfo("nmol/L", "BCL-2 amount", True),
+    "bclxl": FieldInfo("nmol/L", "BCL-XL amount", True),
+    "mcl1": FieldInfo("nmol/L", "MCL-1 amount at full mTORC1 activity", True),
+    "bim": FieldInfo("nmol/L", "BIM amount", True),
+    "competence": FieldInfo("1", "BMF competence", False),
+    "set_point": FieldInfo("1", "mTORC1 set point", True),
+    "bcl2_ki_factor": FieldInfo("1", "Factor on the Ki of BH3 mimetics at BCL-2", False),
+    "mtorc1_response": FieldInfo("1", "Share of mTORC1 inhibition felt", False),
+    "death_factor": FieldInfo("1", "Factor on the apoptosis hazard", False),
+    "division_factor": FieldInfo("1", "Factor on the division hazard", False),
+}
+
+FAST_FIELDS: dict[str, FieldInfo] = {
+    "mtorc1": FieldInfo("1", "mTORC1 activity (healthy = 1)", False),
+    "phi": FieldInfo("1", "Phi of the loss of mTORC1 activity", False),
+    "stress": FieldInfo("1", "Integrated stress response", False),
+    "bmf": FieldInfo("nmol/L", "BMF", False),
+    "activator": FieldInfo("nmol/L", "Free BH3 activator", False),
+    "hazard": FieldInfo("1/d", "Death hazard", False),
+}
+
+
+class Drive(NamedTuple):
+    """What drugs do to the cells of a row during a step; each broadcastable to (rows, packets)."""
+
+    block: jax.Array  # 1, mTORC1 inhibition, mean over the step
+    bcl2_occupancy: jax.Array  # 1, C/Ki on BCL-2 at the end of the step
+    bclxl_occupancy: jax.Array  # 1
+    mcl1_occupancy: jax.Array  # 1
+    stress_drive: jax.Array  # 1, direct drive of the stress response
+    bim_fold: jax.Array  # 1, fold of BIM
+    cytotoxic_cycling: jax.Array  # 1/d
+    cytotoxic_quiescent: jax.Array  # 1/d

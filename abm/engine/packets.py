@@ -1,0 +1,74 @@
+"""Packets: the rows of the state arrays.
+
+A packet is a number of cells that share one state.  Its cells stand in columns: column 0
+holds the cells that divide, the others (quiescent, blood) only die and are therefore
+drawn lazily, once per window, from the integrated hazard.  Arrays are two-dimensional,
+(row, packet), where a row is one subject in one arm.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Packets(NamedTuple):
+    """State of all packets; arrays of shape (rows, capacity)."""
+
+    uid_high: jax.Array  # uint32
+    uid_low: jax.Array  # uint32
+    clone: jax.Array  # int32, row of the clone table
+    counts: tuple[jax.Array, ...]  # float64 whole numbers, one array per column
+    traits: Any  # pytree of float32, inherited
+    fast: Any  # pytree of float32
+    deaths: jax.Array  # float64 whole numbers, column 0, since the last tally
+    hidden: jax.Array  # float32, expected hidden birth-and-death pairs since the last tally
+    division_exposure: jax.Array  # float32, integrated division hazard since the last renewal
+    lazy_exposure: tuple[jax.Array, ...]  # float32, integrated death hazard of columns 1.. since the last window
+
+
+def total_count(packets: Packets) -> jax.Array:
+    """Cells of each packet over all columns, float64."""
+    total = packets.counts[0]
+    for column in packets.counts[1:]:
+        total = total + column
+    return total
+
+
+def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: Any, capacity: int) -> Packets:
+    """Packets from host arrays of shape (rows, n); padded with empty packets to `capacity`.
+
+    The uid of a packet is its index among the founders of its subject, never its row.
+    """
+    rows, n = counts[0].shape
+
+    def pad(array: Any) -> jax.Array:
+        return jnp.pad(jnp.asarray(array), ((0, 0), (0, capacity - n)))
+
+    zeros = jnp.zeros((rows, capacity), jnp.float32)
+    return Packets(
+        uid_high=jnp.zeros((rows, capacity), jnp.uint32),
+        uid_low=jnp.broadcast_to(jnp.arange(capacity, dtype=jnp.uint32), (rows, capacity)),
+        clone=pad(np.asarray(clone, np.int32)),
+        counts=tuple(pad(np.asarray(c, np.float64)) for c in counts),
+        traits=jax.tree.map(pad, traits),
+        fast=jax.tree.map(pad, fast),
+        deaths=jnp.zeros((rows, capacity), jnp.float64),
+        hidden=zeros,
+        division_exposure=zeros,
+        lazy_exposure=tuple(zeros for _ in counts[1:]),
+    )
+
+
+def sum_by_clone(values: jax.Array, clone: jax.Array, n_clones: int) -> jax.Array:
+    """Sum whole numbers (float64) of packets over each clone: shape (rows, n_clones).
+
+    Whole numbers below 2**53 add without rounding, so the sum is free of order.
+    """
+    if n_clones <= 8:
+        return jnp.stack([jnp.sum(jnp.where(clone == np.int32(c), values, 0.0), axis=1) for c in range(n_clones)], axis=1)
+    rows = jnp.arange(values.shape[0], dtype=jnp.int32)[:, None]
+    return jnp.zeros((values.shape[0], n_clones), values.dtype).at[rows, clone].add(values)

@@ -1,0 +1,137 @@
+"""Run a program over a grid of steps, piece by piece, on all devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
+from abm.engine.program import Carry, Model, Segments, Subjects, advance
+
+# Segments that one call of the compiled program can take.
+_MAX_SEGMENTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Times of the steps and where windows and packings are due."""
+
+    times: np.ndarray  # float64 (steps + 1,), d
+    window: np.ndarray  # bool (steps + 1,), a window ends at this time
+    pack: np.ndarray  # bool (steps + 1,)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return len(self.times) - 1
+
+    def index(self, day: float) -> int:
+        """Step boundary at `day`."""
+        return int(np.argmin(np.abs(self.times - day)))
+
+
+def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hours: float, extra_days: tuple[float, ...] = ()) -> Grid:
+    """Grid t_k = k dt up to `end_day`, joined by `extra_days` that must be met exactly.
+
+    Windows end at multiples of `window_hours` (every step, if the step is longer), packings
+    at multiples of `packing_hours`.
+    """
+    steps = int(np.ceil(end_day * 24.0 / dt_hours - 1e-9))
+    base = np.arange(steps + 1) * (dt_hours / 24.0)
+    wanted = np.array([d for d in (*extra_days, end_day) if 0.0 <= d <= end_day])
+    times = np.union1d(np.minimum(base, end_day), wanted)
+    times = times[np.concatenate([[True], np.diff(times) > 1e-9])]
+    on_grid = np.isclose(times * 24.0 / dt_hours, np.rint(times * 24.0 / dt_hours), atol=1e-6)
+    k = np.rint(times * 24.0 / dt_hours).astype(np.int64)
+    every = max(1, int(round(window_hours / dt_hours)))
+    every_pack = max(1, int(round(packing_hours / dt_hours)))
+    window = on_grid & (k % every == 0) & (k > 0)
+    pack = on_grid & (k % every_pack == 0) & (k > 0)
+    return Grid(times=times, window=window, pack=pack)
+
+
+def segments_between(grid: Grid, start: int, stop: int) -> list[tuple[int, int, bool, bool]]:
+    """Pieces (start, stop, window, pack) of the grid between two step boundaries."""
+    ends = [k for k in range(start + 1, stop + 1) if grid.window[k] or grid.pack[k] or k == stop]
+    starts = [start, *ends[:-1]]
+    return [(a, b, bool(grid.window[b]), bool(grid.pack[b])) for a, b in zip(starts, ends, strict=True)]
+
+
+def _batch(pieces: list[tuple[int, int, bool, bool]]) -> Segments:
+    filled = pieces + [(0, 0, False, False)] * (_MAX_SEGMENTS - len(pieces))
+    start, stop, window, pack = zip(*filled, strict=True)
+    return Segments(np.array(start, np.int32), np.array(stop, np.int32), np.array(window), np.array(pack))
+
+
+class Simulation:
+    """A compiled program with its state on the devices.
+
+    Args:
+        model: Biology.
+        resolution: Packets per subject.
+        params: The model's numbers, rows unpadded.
+        param_axes: Axis of each of them that runs over rows, -1 where there is none.
+        keys: Keys of the subject in each row, uint32 (rows, 2).
+        carry: State at step `step`, rows unpadded.
+        grid: Steps.
+        devices: Most devices to use; None = all.
+        freeze: Whether rows may become inactive.
+        step: Step at which `carry` stands.
+    """
+
+    def __init__(
+        self, model: Model, resolution: int, params: Any, param_axes: Any, keys: np.ndarray, carry: Carry, grid: Grid, *, devices: int | None = None,
+        freeze: bool = False, step: int = 0,
+    ) -> None:
+        self.rows = keys.shape[0]
+        self.grid, self.step = grid, step
+        self.mesh = row_mesh(self.rows, devices)
+        rows = padded(self.rows, self.mesh)
+        subjects = Subjects(np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]))
+        self._axes = (param_axes, leading_rows(subjects), leading_rows(carry))
+        self._params = place(pad_rows(params, param_axes, rows), param_axes, self.mesh)
+        self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
+        self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
+        self._times = jnp.asarray(grid.times)
+        none = -1
+        segment_axes = Segments(none, none, none, none)
+
+        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, segments: Segments, n: jax.Array) -> Carry:
+            return advance(model, resolution, freeze, params, subjects, carry, times, segments, n)
+
+        mapped = over_rows(body, self.mesh, (param_axes, self._axes[1], self._axes[2], none, segment_axes, none), self._axes[2])
+        self._advance = jax.jit(mapped, donate_argnums=(2,))
+        self._observers: dict[Any, Callable[..., Any]] = {}
+
+    def run_to(self, step: int) -> None:
+        """Advance to the boundary before step number `step`."""
+        pieces = segments_between(self.grid, self.step, step)
+        for i in range(0, len(pieces), _MAX_SEGMENTS):
+            batch = pieces[i : i + _MAX_SEGMENTS]
+            self._carry = self._advance(self._params, self._subjects, self._carry, self._times, _batch(batch), np.int32(len(batch)))
+        self.step = step
+
+    def observe(self, function: Callable[[Any, Carry], Any]) -> Any:
+        """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
+        if function not in self._observers:
+            axes = (self._axes[0], self._axes[2])
+            shapes = jax.eval_shape(function, self._params, self._carry)
+            self._observers[function] = jax.jit(over_rows(function, self.mesh, axes, leading_rows(shapes)))
+        seen = self._observers[function](self._params, self._carry)
+        return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
+
+    def carry(self) -> Carry:
+        """The state as NumPy arrays, without padding."""
+        host: Carry = jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(self._carry))
+        return host
+
+    def deactivate(self, finished: np.ndarray) -> None:
+        """Freeze rows, bool (rows,); they stay as they are from here on."""
+        active = np.asarray(jax.device_get(self._carry.active)).copy()
+        active[: self.rows] &= ~finished
+        self._carry = self._carry._replace(active=place(active, 0, self.mesh))

@@ -1,0 +1,1 @@
+"""Models: what fills the packet engine with biology."""

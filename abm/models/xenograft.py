@@ -1,0 +1,194 @@
+"""The model of a leukaemia in its host: drugs, leukaemic cells, healthy blood.
+
+Columns of a packet: cycling, quiescent, blood.  A step computes, in this order:
+exposure -> action on targets -> healthy lineages -> inside the leukaemic cells ->
+hazards.  A window moves cells between the columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from abm.biology.haematopoiesis import crowding
+from abm.biology.intracellular import advance_cells
+from abm.biology.proliferation import room
+from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
+from abm.cells import Drive, Traits
+from abm.engine.packets import Packets, total_count
+from abm.engine.program import Rates, Subjects, Words
+from abm.engine.transition import Law, binomial, constant_law
+from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
+from abm.models.redraw import redraw
+from abm.parameters.cell import Cell
+from abm.pharmacology.action import TargetTable, advance_mtorc1_block, drive
+from abm.pharmacology.exposure import ExposurePlan, advance_exposure
+from abm.streams import STREAM_SWITCH_BLOOD, STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT
+
+COLUMNS = ("cycling", "quiescent", "blood")
+
+
+class HostParams(NamedTuple):
+    """Numbers of the host, float64 scalars."""
+
+    carrying_capacity: jax.Array
+    crowding_half_burden: jax.Array
+    egress_at_half: jax.Array
+    burden_at_half: jax.Array
+    egress_exponent: jax.Array
+    homing: jax.Array  # 1/d
+
+
+class GrowthParams(NamedTuple):
+    """Kinetics of each row's leukaemia, float32 (rows, 1)."""
+
+    b_max: jax.Array
+    death: jax.Array
+    leave_cycle: jax.Array
+    enter_cycle: jax.Array
+    quiescent_fraction: jax.Array
+    set_point_cv: jax.Array
+
+
+class XenograftParams(NamedTuple):
+    """All numbers of the model."""
+
+    cell: Cell  # float32 scalars or (rows, 1)
+    host: HostParams
+    growth: GrowthParams
+    means: Traits  # float32 (rows, clones)
+    healthy: HealthyParams
+    targets: TargetTable
+    free: jax.Array  # (drugs,) free at the cell over total
+    exposure: ExposurePlan
+    arm_of_row: jax.Array  # int32 (rows,)
+
+
+class ExposureRecord(NamedTuple):
+    """Exposure so far, float64 (rows, drugs), nmol/L."""
+
+    now: jax.Array
+    auc: jax.Array  # nmol/L day
+    c_max: jax.Array
+    c_trough: jax.Array  # before the last dose
+
+
+class RowState(NamedTuple):
+    """State of each row beside its packets."""
+
+    drug_state: jax.Array  # float64 (rows, drugs, 3), mg
+    occupied: jax.Array  # float64 (rows, drugs), mTORC1 occupancy
+    block: jax.Array  # float32 (rows,), mTORC1 inhibition at the end of the last step
+    gate: jax.Array  # float64 (rows, drugs), factor on doses
+    record: ExposureRecord
+    healthy: HealthyState
+    burden: jax.Array  # float64 (rows,), leukaemic cells at the start of the last step
+
+
+def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
+    """Advance the drugs of every row over step k and say what they do to its cells."""
+    step = advance_exposure(rows.drug_state, params.exposure, k, params.arm_of_row, rows.gate)
+    occupied, block = advance_mtorc1_block(rows.occupied, step.mean_nm * params.free, params.targets, h)
+    action = drive(step.end_nm * params.free, params.targets)
+    record = ExposureRecord(
+        now=step.end_nm,
+        auc=rows.record.auc + step.mean_nm * h,
+        c_max=jnp.maximum(rows.record.c_max, step.end_nm),
+        c_trough=jnp.where(step.dosed, step.before_dose_nm, rows.record.c_trough),
+    )
+    result = Drive(
+        block=(0.5 * (rows.block + block))[:, None],
+        bcl2_occupancy=action.bcl2_occupancy[:, None],
+        bclxl_occupancy=action.bclxl_occupancy[:, None],
+        mcl1_occupancy=action.mcl1_occupancy[:, None],
+        stress_drive=action.stress_drive[:, None],
+        bim_fold=action.bim_fold[:, None],
+        cytotoxic_cycling=action.cytotoxic_cycling_per_day[:, None],
+        cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
+    )
+    return rows._replace(drug_state=step.state, occupied=occupied, block=block, record=record), result
+
+
+def leukaemic_burden(packets: Packets) -> jax.Array:
+    """Leukaemic cells of each row, float64 (rows,), lazy columns at their expected survival.
+
+    The expected deaths of a lazy column are rounded to whole cells per packet so that the
+    sum is free of order.
+    """
+    alive = packets.counts[0]
+    for column, exposure in zip(packets.counts[1:], packets.lazy_exposure, strict=True):
+        alive = alive + jnp.rint(column * jnp.exp(-exposure).astype(jnp.float64))
+    return jnp.sum(alive, axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Xenograft:
+    """Model of the engine's protocol; numbers come as `XenograftParams`."""
+
+    n_clones: int
+    phase: int
+    n_columns: int = 3
+
+    def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
+        """See `abm.engine.program.Model`."""
+        h32 = h.astype(jnp.float32)
+        rows, action = row_drive(params, rows, k, h)
+        burden = leukaemic_burden(packets)
+        # Crowding at the middle of the step, extrapolated from the last one.
+        middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
+        crowd = crowding(middle, params.host.crowding_half_burden)
+        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, subjects, self.phase, k.astype(jnp.uint32), h)
+        fast, rates = advance_cells(packets.fast, packets.traits, action, params.cell, h32)
+        growth = params.growth
+        space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
+        division = growth.b_max * space * rates.slowing * packets.traits.division_factor
+        death = growth.death + rates.death
+        lazy = (death + action.cytotoxic_quiescent) * h32
+        law: Law = constant_law(division, death + action.cytotoxic_cycling, h32)
+        return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, lazy_death=(lazy, lazy))
+
+    def window(
+        self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array
+    ) -> tuple[RowState, Packets, list[list[jax.Array | None]]]:
+        """Move cells between cycling, quiescent and blood; see `abm.engine.program.Model`."""
+        growth, host = params.growth, params.host
+        burden = jnp.sum(total_count(packets), axis=1)[:, None]
+        egress = egress_hazard(burden, host.egress_at_half, host.burden_at_half, host.egress_exponent)
+        wide = [x.astype(jnp.float64) + jnp.zeros_like(egress) for x in (growth.leave_cycle, growth.enter_cycle, growth.quiescent_fraction)]
+        p = transition_matrix(wide[0], wide[1], egress, jnp.broadcast_to(host.homing, egress.shape), wide[2], days)
+        word0, word1 = words((STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT, STREAM_SWITCH_BLOOD))
+        # From each column to its first other column, then of the rest to its second.
+        first, second = (QUIESCENT, CYCLING, CYCLING), (BLOOD, BLOOD, QUIESCENT)
+        n = jnp.stack(packets.counts)
+        p_first = jnp.stack([p[i, first[i]] for i in range(3)])
+        p_second = jnp.stack([p[i, second[i]] / (1.0 - p[i, first[i]]) for i in range(3)])
+        # Loops over the sources, because XLA would copy a draw into each of its many sums.
+        to_first = lax.map(lambda x: _pick(*x), (word0, n, p_first))
+        to_second = lax.map(lambda x: _pick(*x), (word1, n - to_first, p_second))
+        counts = list(n - to_first - to_second)
+        moves: list[list[jax.Array | None]] = [[None] * 3 for _ in range(3)]
+        for i in range(3):
+            moves[i][first[i]], moves[i][second[i]] = to_first[i], to_second[i]
+            counts[first[i]] = counts[first[i]] + to_first[i]
+            counts[second[i]] = counts[second[i]] + to_second[i]
+        return rows, packets._replace(counts=tuple(counts)), moves
+
+    def renew(self, params: XenograftParams, packets: Packets, words: Words) -> Packets:
+        """Redraw traits of cells that divided; see `abm.engine.program.Model`."""
+        return redraw(packets, params.means, params.cell.amounts, params.growth.set_point_cv, words)
+
+    def coordinate(self, params: XenograftParams, packets: Packets) -> jax.Array:
+        """Margin of the BH3 balance under stress, nmol/L: packets near in it die alike."""
+        t, cell = packets.traits, params.cell
+        buffers = np.float32(0.5) * t.bcl2 + t.bclxl + t.mcl1 * (1.0 - 0.5 * cell.mcl1.loss_fraction)
+        return t.bim + t.competence * cell.bmf.induced_nm - buffers
+
+
+def _pick(bits: jax.Array, n: jax.Array, probability: jax.Array) -> jax.Array:
+    p = probability.astype(jnp.float32)
+    return binomial(bits, n, jnp.broadcast_to(p, n.shape), jnp.broadcast_to(jnp.log1p(-p), n.shape))
