@@ -1,8 +1,8 @@
 """Packets: the rows of the state arrays.
 
 A packet is a number of cells that share one state.  Its cells stand in columns: column 0
-holds the cells that divide, the others (quiescent, blood) only die and are therefore
-drawn lazily, once per window, from the integrated hazard.  Arrays are two-dimensional,
+holds the cells that divide, the others (quiescent, blood) only die.  Between two draws a
+packet carries the integrals of its hazards; the draw from them is exact.  Arrays are two-dimensional,
 (row, packet), where a row is one subject in one arm.
 """
 
@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.engine.transition import Law, no_time
+
 
 class Packets(NamedTuple):
     """State of all packets; arrays of shape (rows, capacity)."""
@@ -24,10 +26,9 @@ class Packets(NamedTuple):
     counts: tuple[jax.Array, ...]  # float64 whole numbers, one array per column
     traits: Any  # pytree of float32, inherited
     fast: Any  # pytree of float32
-    deaths: jax.Array  # float64 whole numbers, column 0, since the last tally
-    hidden: jax.Array  # float32, expected hidden birth-and-death pairs since the last tally
+    law: Law  # column 0, since the last draw
+    lazy_exposure: jax.Array  # float32, integrated death hazard of the other columns since the last draw
     division_exposure: jax.Array  # float32, integrated division hazard since the last renewal
-    lazy_exposure: tuple[jax.Array, ...]  # float32, integrated death hazard of columns 1.. since the last window
 
 
 def total_count(packets: Packets) -> jax.Array:
@@ -56,10 +57,9 @@ def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: 
         counts=tuple(pad(np.asarray(c, np.float64)) for c in counts),
         traits=jax.tree.map(pad, traits),
         fast=jax.tree.map(pad, fast),
-        deaths=jnp.zeros((rows, capacity), jnp.float64),
-        hidden=zeros,
+        law=no_time(zeros),
+        lazy_exposure=zeros,
         division_exposure=zeros,
-        lazy_exposure=tuple(zeros for _ in counts[1:]),
     )
 
 

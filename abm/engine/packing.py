@@ -176,11 +176,7 @@ def _split(packets: Packets, pieces: jax.Array, key: tuple[jax.Array, jax.Array]
         counts=tuple(shared),
         traits=jax.tree.map(keep, packets.traits),
         fast=jax.tree.map(keep, packets.fast),
-        # Accumulators were emptied by the tally; the split keeps them so for every piece.
-        deaths=keep(packets.deaths),
-        hidden=keep(packets.hidden),
         division_exposure=keep(packets.division_exposure),
-        lazy_exposure=tuple(keep(e) for e in packets.lazy_exposure),
     )
 
 
@@ -195,7 +191,7 @@ def repack(
     """Bring every subject to its resolution.
 
     Args:
-        packets: State with emptied accumulators.
+        packets: State right after a draw, so that the laws are those of no time.
         coordinate: float32 (rows, capacity); packets near in it are merged first.
         n_clones: Rows of the clone table.
         resolution: Packets per subject, at most the capacity.

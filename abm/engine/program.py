@@ -1,11 +1,10 @@
-"""The program that advances all subjects: steps, windows, tallies.
+"""The program that advances all subjects: steps, draws, tallies.
 
-A model fills it with biology through four functions.  The program owns the law of births
-and deaths, the random words, the lazy columns, the tallies and the packing.
-
-Order of a step: model rates -> draw of column 0 -> accumulators.
-Order at the end of a window: lazy deaths -> tally -> moves between columns; where packing
-is due, then heritable change -> merges -> splits.
+A model fills it with biology.  In a step the model advances the fast state of the
+packets and says how the law of births and deaths goes on; the packets only carry the
+integrals.  At the end of a window the program draws births and deaths, exactly for
+hazards that changed in between, books them, and lets the model move cells between
+columns.  Where packing is due the model renews traits and packets are merged and split.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from jax import lax
 
 from abm.engine.packets import Packets, sum_by_clone, total_count
 from abm.engine.packing import PackingStats, repack
-from abm.engine.transition import Law, draw, poisson, thin
+from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
 from abm.streams import STREAM_DIVISION_AND_DEATH, STREAM_HIDDEN, STREAM_LAZY_DEATH, STREAM_MERGE, STREAM_SPLIT, stacked_words, step_key, threefry
 
 # Hidden pairs are summed as integers so that the sum is free of order; this is their grain.
@@ -41,7 +40,8 @@ class Rates(NamedTuple):
     """What the model says of one step."""
 
     law: Law  # column 0, float32 (rows, capacity)
-    lazy_death: tuple[jax.Array, ...]  # integrated death hazard of the other columns, float32
+    division: jax.Array  # integrated division hazard of column 0, float32
+    lazy_death: jax.Array  # integrated death hazard of the other columns, float32
 
 
 class Tally(NamedTuple):
@@ -70,15 +70,6 @@ class Carry(NamedTuple):
     tally: Tally
     stats: Stats
     active: jax.Array  # (rows,) bool; rows that are finished stay as they are
-
-
-class Segments(NamedTuple):
-    """Consecutive pieces of the step grid, host arrays of a fixed length."""
-
-    start: np.ndarray  # int32, first step
-    stop: np.ndarray  # int32, one past the last step
-    window: np.ndarray  # bool, a window ends here
-    pack: np.ndarray  # bool, packing is due here
 
 
 class Model(Protocol):
@@ -151,24 +142,37 @@ def _packet_words(model: Model, subjects: Subjects, packets: Packets, k: jax.Arr
 def _step(model: Model, params: Any, subjects: Subjects, carry: Carry, k: jax.Array, h: jax.Array) -> Carry:
     packets = carry.packets
     rows, fast, rates = model.step(params, carry.rows, packets, subjects, k, h)
-    key = _column_key(model, subjects, k, STREAM_DIVISION_AND_DEATH)
-    bits0, bits1 = threefry(*key, packets.uid_high, packets.uid_low)
-    n = packets.counts[0]
-    outcome = draw(bits0, bits1, n, rates.law)
     packets = packets._replace(
-        counts=(outcome.count, *packets.counts[1:]),
         fast=fast,
-        deaths=packets.deaths + outcome.lost_founders,
-        hidden=packets.hidden + outcome.hidden * n.astype(jnp.float32),
-        division_exposure=packets.division_exposure + rates.law.births,
-        lazy_exposure=tuple(e + x for e, x in zip(packets.lazy_exposure, rates.lazy_death, strict=True)),
+        law=then(packets.law, rates.law),
+        lazy_exposure=packets.lazy_exposure + rates.lazy_death,
+        division_exposure=packets.division_exposure + rates.division,
     )
     return carry._replace(packets=packets, rows=rows)
 
 
-def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> jax.Array:
-    """Lines that were born and died between two steps of the grid, int64 (rows, clones)."""
-    grains = jnp.floor(packets.hidden.astype(jnp.float64) * _HIDDEN_GRAIN + 0.5).astype(jnp.int64)
+def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> tuple[Packets, jax.Array]:
+    """Packets after the draw, and who died without trace, float64 (columns, rows, capacity)."""
+    streams = (STREAM_DIVISION_AND_DEATH, *range(STREAM_LAZY_DEATH, STREAM_LAZY_DEATH + model.n_columns - 1))
+    word0, word1 = _packet_words(model, subjects, packets, k)(streams)
+    p, log_q = end_of_line(packets.law)
+    if model.n_columns > 1:
+        p_lazy, log_q_lazy = probability(packets.lazy_exposure)
+        lazies = model.n_columns - 1
+        p, log_q = jnp.stack([p] + [p_lazy] * lazies), jnp.stack([log_q] + [log_q_lazy] * lazies)
+        # A loop over the columns, because XLA would copy the draw into each of its sums.
+        lost = lax.map(lambda x: binomial(*x), (word0, jnp.stack(packets.counts), p, log_q))
+    else:
+        lost = binomial(word0[0], packets.counts[0], p, log_q)[None]
+    founders = packets.counts[0] - lost[0]
+    dividing = founders + offspring(word1[0], founders, packets.law)
+    others = tuple(c - dead for c, dead in zip(packets.counts[1:], lost[1:], strict=True))
+    return packets._replace(counts=(dividing, *others)), lost
+
+
+def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Array, k: jax.Array) -> jax.Array:
+    """Lines that were born and died between two draws, int64 (rows, clones), for `n` founders."""
+    grains = jnp.floor(hidden_pairs(packets.law).astype(jnp.float64) * n * _HIDDEN_GRAIN + 0.5).astype(jnp.int64)
     clones = [jnp.sum(jnp.where(packets.clone == np.int32(c), grains, 0), axis=1) for c in range(model.n_clones)]
     mean = jnp.stack(clones, axis=1).astype(jnp.float64) / _HIDDEN_GRAIN
     key0, key1 = _column_key(model, subjects, k, STREAM_HIDDEN)
@@ -177,72 +181,56 @@ def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, k: jax.Arr
     return poisson(bits, mean).astype(jnp.int64)
 
 
-def _lazy_deaths(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> tuple[Packets, list[jax.Array]]:
-    """Draw the deaths of the lazy columns since the last window."""
-    word0, _ = _packet_words(model, subjects, packets, k)((*range(STREAM_LAZY_DEATH, STREAM_LAZY_DEATH + model.n_columns - 1),))
-    alive = jnp.stack(packets.counts[1:])
-    # A loop over the columns, because XLA would copy the draw into each of its sums.
-    dead = lax.map(lambda x: thin(*x), (word0, alive, jnp.stack(packets.lazy_exposure)))
-    alive = alive - dead
-    return packets._replace(counts=(packets.counts[0], *alive)), list(dead)
-
-
-def _add_tally(model: Model, tally: Tally, packets: Packets, lazy_dead: list[jax.Array], hidden: jax.Array) -> Tally:
-    """Book what happened since the last tally, before any move between columns."""
-    n_clones, clone = model.n_clones, packets.clone
+def _booked(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array, moves: list[list[jax.Array | None]]) -> Tally:
+    """Tally with one draw and the moves that followed it; `packets` are those after the moves."""
+    n_clones, n_columns = model.n_clones, model.n_columns
 
     def by_clone(x: jax.Array) -> jax.Array:
-        return sum_by_clone(x, clone, n_clones).astype(jnp.int64)
+        return sum_by_clone(x, packets.clone, n_clones).astype(jnp.int64)
 
-    cells = jnp.stack([by_clone(c) for c in packets.counts], axis=2)
-    lost_founders = by_clone(packets.deaths)
-    dead = jnp.stack([lost_founders + hidden, *(by_clone(d) for d in lazy_dead)], axis=2)
-    born = cells[:, :, 0] - tally.cells[:, :, 0] + lost_founders + hidden
-    return tally._replace(births=tally.births + born, deaths=tally.deaths + dead, cells=cells)
-
-
-def _add_moves(model: Model, tally: Tally, packets: Packets, moves: list[list[jax.Array | None]]) -> Tally:
-    """Book moves between columns."""
-    rows, n_clones, n_columns = tally.cells.shape
-    flow = jnp.zeros((rows, n_clones, n_columns, n_columns), jnp.int64)
-    for i, row in enumerate(moves):
-        for j, moved in enumerate(row):
-            if moved is not None:
-                flow = flow.at[:, :, i, j].set(sum_by_clone(moved, packets.clone, n_clones).astype(jnp.int64))
+    none = jnp.zeros_like(tally.births)
+    flow = jnp.stack(
+        [jnp.stack([none if moved is None else by_clone(moved) for moved in row], axis=2) for row in moves]
+        if moves
+        else [jnp.stack([none] * n_columns, axis=2)] * n_columns,
+        axis=2,
+    )
     net = jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3)
-    return tally._replace(moves=tally.moves + flow, cells=tally.cells + net)
+    cells = jnp.stack([by_clone(c) for c in packets.counts], axis=2)
+    dead = jnp.stack([by_clone(x) for x in lost], axis=2).at[:, :, 0].add(hidden)
+    born = cells[:, :, 0] - net[:, :, 0] - tally.cells[:, :, 0] + dead[:, :, 0]
+    return Tally(births=tally.births + born, deaths=tally.deaths + dead, moves=tally.moves + flow, cells=cells)
 
 
-def _emptied(packets: Packets, window: bool) -> Packets:
-    """Packets with the accumulators of the tally (and of the window) set to zero."""
-    zero = jnp.zeros_like(packets.hidden)
-    packets = packets._replace(deaths=jnp.zeros_like(packets.deaths), hidden=zero)
-    if not window:
-        return packets
-    return packets._replace(lazy_exposure=tuple(zero for _ in packets.lazy_exposure))
+def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Advance from step boundary `start` to `stop` (int32 scalars) on the grid `times`, d."""
+
+    def one(k: jax.Array, c: Carry) -> Carry:
+        return _step(model, params, subjects, c, k, times[k + 1] - times[k])
+
+    after: Carry = lax.fori_loop(start, stop, one, carry)
+    return after
 
 
-def _end_of_segment(model: Model, params: Any, subjects: Subjects, carry: Carry, k: jax.Array) -> Carry:
-    """Tally without a window: for readouts between two windows."""
-    hidden = _hidden_pairs(model, subjects, carry.packets, k)
-    nothing = [jnp.zeros_like(c) for c in carry.packets.counts[1:]]
-    tally = _add_tally(model, carry.tally, carry.packets, nothing, hidden)
-    return carry._replace(packets=_emptied(carry.packets, window=False), tally=tally)
+def end_of_window(
+    model: Model, moves_due: bool, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
+) -> Carry:
+    """Draw and tally at `stop`; with `moves_due` also the moves of the window that began at `start`."""
+    hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
+    packets, lost = _draw(model, subjects, carry.packets, stop)
+    rows, moves = carry.rows, []
+    if moves_due:
+        rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), times[stop] - times[start])
+    zero = jnp.zeros_like(packets.lazy_exposure)
+    packets = packets._replace(law=no_time(zero), lazy_exposure=zero)
+    return carry._replace(packets=packets, rows=rows, tally=_booked(model, carry.tally, packets, lost, hidden, moves))
 
 
-def _end_of_window(model: Model, params: Any, subjects: Subjects, carry: Carry, k: jax.Array, days: jax.Array) -> Carry:
-    packets, lazy_dead = _lazy_deaths(model, subjects, carry.packets, k) if model.n_columns > 1 else (carry.packets, [])
-    tally = _add_tally(model, carry.tally, packets, lazy_dead, _hidden_pairs(model, subjects, packets, k))
-
-    rows, packets, moves = model.window(params, carry.rows, packets, _packet_words(model, subjects, packets, k), days)
-    tally = _add_moves(model, tally, packets, moves)
-    return carry._replace(packets=_emptied(packets, window=True), rows=rows, tally=tally)
-
-
-def _pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, k: jax.Array) -> Carry:
-    merge_key = _column_key(model, subjects, k, STREAM_MERGE)
-    split_key = _column_key(model, subjects, k, STREAM_SPLIT)
-    packets = model.renew(params, carry.packets, _packet_words(model, subjects, carry.packets, k))
+def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Heritable change, merges and splits at the step boundary `stop`."""
+    merge_key = _column_key(model, subjects, stop, STREAM_MERGE)
+    split_key = _column_key(model, subjects, stop, STREAM_SPLIT)
+    packets = model.renew(params, carry.packets, _packet_words(model, subjects, carry.packets, stop))
     packets, packed = repack(packets, model.coordinate(params, packets), model.n_clones, resolution, merge_key, split_key)
     return carry._replace(packets=packets, stats=_add_stats(carry.stats, packed))
 
@@ -257,43 +245,11 @@ def _add_stats(stats: Stats, packed: PackingStats) -> Stats:
     )
 
 
-def _keep_finished(before: Carry, after: Carry) -> Carry:
+def keep_finished(before: Carry, after: Carry) -> Carry:
     """Rows that are not active keep their state."""
 
     def keep(old: jax.Array, new: jax.Array) -> jax.Array:
         return jnp.where(before.active.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
 
-    return jax.tree.map(keep, before, after)
-
-
-def advance(model: Model, resolution: int, freeze: bool, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, segments: Segments, n: jax.Array) -> Carry:
-    """Advance by the first `n` segments.
-
-    Args:
-        model: Biology (static).
-        resolution: Packets per subject (static).
-        freeze: Whether rows may be inactive (static).
-        params: The model's numbers.
-        times: Grid of times, d, float64 (steps + 1,).
-        segments: Pieces of the grid, arrays of a fixed length.
-        n: Number of segments to run, int32 scalar.
-    """
-
-    def segment(i: jax.Array, carry: Carry) -> Carry:
-        start, stop = segments.start[i], segments.stop[i]
-
-        def one(k: jax.Array, c: Carry) -> Carry:
-            return _step(model, params, subjects, c, k, times[k + 1] - times[k])
-
-        after = lax.fori_loop(start, stop, one, carry)
-        days = times[stop] - times[start]
-        after = lax.cond(
-            segments.window[i],
-            lambda c: _end_of_window(model, params, subjects, c, stop, days),
-            lambda c: _end_of_segment(model, params, subjects, c, stop),
-            after,
-        )
-        after = lax.cond(segments.pack[i], lambda c: _pack(model, resolution, params, subjects, c, stop), lambda c: c, after)
-        return _keep_finished(carry, after) if freeze else after
-
-    return lax.fori_loop(0, n, segment, carry)
+    kept: Carry = jax.tree.map(keep, before, after)
+    return kept

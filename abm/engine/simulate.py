@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Segments, Subjects, advance
-
-# Segments that one call of the compiled program can take.
-_MAX_SEGMENTS = 64
-
+from abm.engine.program import Carry, Model, Subjects, end_of_window, keep_finished, pack, run_steps
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
@@ -62,12 +59,6 @@ def segments_between(grid: Grid, start: int, stop: int) -> list[tuple[int, int, 
     return [(a, b, bool(grid.window[b]), bool(grid.pack[b])) for a, b in zip(starts, ends, strict=True)]
 
 
-def _batch(pieces: list[tuple[int, int, bool, bool]]) -> Segments:
-    filled = pieces + [(0, 0, False, False)] * (_MAX_SEGMENTS - len(pieces))
-    start, stop, window, pack = zip(*filled, strict=True)
-    return Segments(np.array(start, np.int32), np.array(stop, np.int32), np.array(window), np.array(pack))
-
-
 class Simulation:
     """A compiled program with its state on the devices.
 
@@ -98,22 +89,34 @@ class Simulation:
         self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
         self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
         self._times = jnp.asarray(grid.times)
-        none = -1
-        segment_axes = Segments(none, none, none, none)
-
-        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, segments: Segments, n: jax.Array) -> Carry:
-            return advance(model, resolution, freeze, params, subjects, carry, times, segments, n)
-
-        mapped = over_rows(body, self.mesh, (param_axes, self._axes[1], self._axes[2], none, segment_axes, none), self._axes[2])
-        self._advance = jax.jit(mapped, donate_argnums=(2,))
+        self._functions = {name: self._compiled(function, freeze) for name, function in self._pieces(model, resolution).items()}
         self._observers: dict[Any, Callable[..., Any]] = {}
+
+    @staticmethod
+    def _pieces(model: Model, resolution: int) -> dict[str, Callable[..., Carry]]:
+        # Separate programs called from the host: nested in one loop, XLA's CPU compiler takes
+        # a minute and two devices wait for each other in every branch.
+        return {
+            "steps": functools.partial(run_steps, model),
+            "window": functools.partial(end_of_window, model, True),
+            "draw": functools.partial(end_of_window, model, False),
+            "pack": functools.partial(pack, model, resolution),
+        }
+
+    def _compiled(self, function: Callable[..., Carry], freeze: bool) -> Callable[..., Carry]:
+        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+            after = function(params, subjects, carry, times, start, stop)
+            return keep_finished(carry, after) if freeze else after
+
+        mapped = over_rows(body, self.mesh, (*self._axes, -1, -1, -1), self._axes[2])
+        return jax.jit(mapped, donate_argnums=(2,))
 
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
-        pieces = segments_between(self.grid, self.step, step)
-        for i in range(0, len(pieces), _MAX_SEGMENTS):
-            batch = pieces[i : i + _MAX_SEGMENTS]
-            self._carry = self._advance(self._params, self._subjects, self._carry, self._times, _batch(batch), np.int32(len(batch)))
+        for start, stop, window, packing in segments_between(self.grid, self.step, step):
+            for name in ("steps", "window" if window else "draw", *(("pack",) if packing else ())):
+                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(start), np.int32(stop))
+                self._carry = self._functions[name](*arguments)
         self.step = step
 
     def observe(self, function: Callable[[Any, Carry], Any]) -> Any:

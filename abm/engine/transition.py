@@ -39,21 +39,12 @@ _LOG_TINY = _F(-80.0)
 
 
 class Law(NamedTuple):
-    """Integrals of one step, each float32 of the packets' shape (or broadcastable to it)."""
+    """Integrals over an interval, each float32 of the packets' shape (or broadcastable to it)."""
 
     w: jax.Array  # W
     v: jax.Array  # V
-    g: jax.Array  # int (b - d)
-    deaths: jax.Array  # int d exp(int_0^t (b - d)) dt, expected deaths per cell
-    births: jax.Array  # int b dt along one line, the integrated division hazard
-
-
-class Draw(NamedTuple):
-    """Outcome of one step for every packet."""
-
-    count: jax.Array  # living cells, float64
-    lost_founders: jax.Array  # founders without living descendants, float64
-    hidden: jax.Array  # expected hidden birth-and-death pairs, float32
+    x: jax.Array  # exp(int (b - d)), expected cells per founder
+    deaths: jax.Array  # int d exp(int_0^t (b - d)) dt, expected deaths per founder
 
 
 def _expm1_over(x: jax.Array) -> jax.Array:
@@ -71,28 +62,32 @@ def _log1p(x: jax.Array) -> jax.Array:
     return jnp.where(x < _F(0.5), series, jnp.log(_F(1) + x))
 
 
+def no_time(like: jax.Array) -> Law:
+    """Law of an interval of no length."""
+    zero = jnp.zeros_like(like)
+    return Law(w=zero, v=zero, x=zero + _F(1), deaths=zero)
+
+
 def constant_law(division: jax.Array, death: jax.Array, h: jax.Array) -> Law:
-    """Law of a step of length `h` with hazards constant in it.
+    """Law of an interval of length `h` with constant hazards.
 
     Args:
         division, death: Hazards, 1/d, float32.
-        h: Step, d, float32.
+        h: Length, d, float32.
     """
     g = (division - death) * h
     e = _expm1_over(g)
     v = death * h * e
-    return Law(w=division * h * e, v=v, g=g, deaths=v, births=division * h)
+    return Law(w=division * h * e, v=v, x=_F(1) + g * e, deaths=v)
 
 
 def then(first: Law, second: Law) -> Law:
     """Law of two intervals in sequence."""
-    growth_first, growth_second = jnp.exp(first.g), jnp.exp(second.g)
     return Law(
-        w=first.w * growth_second + second.w,
-        v=first.v * growth_second + second.v,
-        g=first.g + second.g,
-        deaths=first.deaths + growth_first * second.deaths,
-        births=first.births + second.births,
+        w=first.w * second.x + second.w,
+        v=first.v * second.x + second.v,
+        x=first.x * second.x,
+        deaths=first.deaths + first.x * second.deaths,
     )
 
 
@@ -232,7 +227,11 @@ def probability(exposure: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def end_of_line(law: Law) -> tuple[jax.Array, jax.Array]:
     """(alpha, log(1 - alpha)): a founder leaves no living descendant."""
-    return law.v / (_F(1) + law.w), law.g - _log1p(law.w)
+    inverse = _F(1) / (_F(1) + law.w)
+    alpha = law.v * inverse
+    odds = alpha / jnp.maximum(law.x * inverse, _F(1e-38))
+    # log(1 - alpha) = -log(1 + alpha / (1 - alpha)), accurate for small alpha.
+    return alpha, -_log1p(odds)
 
 
 def offspring(bits: jax.Array, founders: jax.Array, law: Law) -> jax.Array:
@@ -243,16 +242,3 @@ def offspring(bits: jax.Array, founders: jax.Array, law: Law) -> jax.Array:
 def hidden_pairs(law: Law) -> jax.Array:
     """Expected births of a cell that are followed by deaths within the step, float32."""
     return jnp.maximum(law.deaths - law.v / (_F(1) + law.w), _F(0))
-
-
-def draw(bits0: jax.Array, bits1: jax.Array, n: jax.Array, law: Law) -> Draw:
-    """Draw the step for packets of n cells.
-
-    Args:
-        bits0, bits1: uint32 words of the packets.
-        n: float64 whole numbers.
-        law: Integrals of the step.
-    """
-    lost = binomial(bits0, n, *end_of_line(law))
-    founders = n - lost
-    return Draw(count=founders + offspring(bits1, founders, law), lost_founders=lost, hidden=hidden_pairs(law))

@@ -86,7 +86,6 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
     kept = jnp.where(apart, 0.0, cycling).at[row, target].set(cycling, mode="drop")
     others = tuple(c.at[row, target].set(none, mode="drop") for c in packets.counts[1:])
     reset = jnp.where(tested, np.float32(0), packets.division_exposure)
-    lazy = tuple(e.at[row, target].set(e, mode="drop") for e in packets.lazy_exposure)
     return packets._replace(
         uid_high=packets.uid_high.at[row, target].set(word0[1], mode="drop"),
         uid_low=packets.uid_low.at[row, target].set(word1[1], mode="drop"),
@@ -95,5 +94,4 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
         traits=jax.tree.map(settle, packets.traits, fresh),
         fast=jax.tree.map(settle, packets.fast, fresh_fast),
         division_exposure=reset.at[row, target].set(np.float32(0), mode="drop"),
-        lazy_exposure=lazy,
     )

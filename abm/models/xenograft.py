@@ -22,7 +22,7 @@ from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, tr
 from abm.cells import Drive, Traits
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
-from abm.engine.transition import Law, binomial, constant_law
+from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
 from abm.models.redraw import redraw
 from abm.parameters.cell import Cell
@@ -114,16 +114,14 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
     return rows._replace(drug_state=step.state, occupied=occupied, block=block, record=record), result
 
 
-def leukaemic_burden(packets: Packets) -> jax.Array:
-    """Leukaemic cells of each row, float64 (rows,), lazy columns at their expected survival.
+def expected_burden(packets: Packets) -> jax.Array:
+    """Leukaemic cells of each row since the last draw, as expected; float64 (rows,).
 
-    The expected deaths of a lazy column are rounded to whole cells per packet so that the
-    sum is free of order.
+    Each packet's expectation is rounded to whole cells so that the sum is free of order.
     """
-    alive = packets.counts[0]
-    for column, exposure in zip(packets.counts[1:], packets.lazy_exposure, strict=True):
-        alive = alive + jnp.rint(column * jnp.exp(-exposure).astype(jnp.float64))
-    return jnp.sum(alive, axis=1)
+    dividing = packets.counts[0] * packets.law.x.astype(jnp.float64)
+    others = (packets.counts[1] + packets.counts[2]) * jnp.exp(-packets.lazy_exposure).astype(jnp.float64)
+    return jnp.sum(jnp.rint(dividing + others), axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +136,7 @@ class Xenograft:
         """See `abm.engine.program.Model`."""
         h32 = h.astype(jnp.float32)
         rows, action = row_drive(params, rows, k, h)
-        burden = leukaemic_burden(packets)
+        burden = expected_burden(packets)
         # Crowding at the middle of the step, extrapolated from the last one.
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
         crowd = crowding(middle, params.host.crowding_half_burden)
@@ -148,9 +146,9 @@ class Xenograft:
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
+        law = constant_law(division, death + action.cytotoxic_cycling, h32)
         lazy = (death + action.cytotoxic_quiescent) * h32
-        law: Law = constant_law(division, death + action.cytotoxic_cycling, h32)
-        return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, lazy_death=(lazy, lazy))
+        return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
     def window(
         self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array
