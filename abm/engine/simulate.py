@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,11 +52,26 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     return Grid(times=times, window=window, pack=pack)
 
 
-def segments_between(grid: Grid, start: int, stop: int) -> list[tuple[int, int, bool, bool]]:
-    """Pieces (start, stop, window, pack) of the grid between two step boundaries."""
-    ends = [k for k in range(start + 1, stop + 1) if grid.window[k] or grid.pack[k] or k == stop]
-    starts = [start, *ends[:-1]]
-    return [(a, b, bool(grid.window[b]), bool(grid.pack[b])) for a, b in zip(starts, ends, strict=True)]
+class Segment(NamedTuple):
+    """Piece of the grid between two draws; step boundaries."""
+
+    start: int
+    stop: int
+    opened: int  # where the window began that `stop` lies in or closes
+    window: bool  # a window closes at `stop`
+    pack: bool
+
+
+def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
+    """Pieces of the grid between two step boundaries, none if `stop` is not after `start`."""
+    closed = np.flatnonzero(grid.window[: start + 1])
+    opened = int(closed[-1]) if closed.size else 0
+    segments, begun = [], start
+    for k in range(start + 1, stop + 1):
+        if grid.window[k] or grid.pack[k] or k == stop:
+            segments.append(Segment(begun, k, opened, bool(grid.window[k]), bool(grid.pack[k])))
+            begun, opened = k, k if grid.window[k] else opened
+    return segments
 
 
 class Simulation:
@@ -113,9 +128,11 @@ class Simulation:
 
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
-        for start, stop, window, packing in segments_between(self.grid, self.step, step):
-            for name in ("steps", "window" if window else "draw", *(("pack",) if packing else ())):
-                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(start), np.int32(stop))
+        for segment in segments_between(self.grid, self.step, step):
+            for name in ("steps", "window" if segment.window else "draw", *(("pack",) if segment.pack else ())):
+                # A stop within a window draws births and deaths; the moves are those of the whole window.
+                start = segment.opened if name == "window" else segment.start
+                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
         self.step = step
 
@@ -127,6 +144,10 @@ class Simulation:
             self._observers[function] = jax.jit(over_rows(function, self.mesh, axes, leading_rows(shapes)))
         seen = self._observers[function](self._params, self._carry)
         return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
+
+    def shape_of(self, function: Callable[[Any, Carry], Any]) -> Any:
+        """Structure of what `observe(function)` returns."""
+        return jax.eval_shape(function, self._params, self._carry)
 
     def carry(self) -> Carry:
         """The state as NumPy arrays, without padding."""
