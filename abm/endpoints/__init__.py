@@ -1,0 +1,1 @@
+"""Endpoints: one number per subject and arm, each kind in its own module."""

@@ -100,7 +100,8 @@ def _half_uniform(bits: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def uniform(bits: jax.Array) -> jax.Array:
     """Uniform in (0, 1), float32, relative precision kept near 0 (grain 2.3e-10)."""
-    return ((bits >> np.uint32(1)).astype(jnp.int32).astype(jnp.float32) + _F(0.5)) * _F(2.0**-31)
+    u = ((bits >> np.uint32(1)).astype(jnp.int32).astype(jnp.float32) + _F(0.5)) * _F(2.0**-31)
+    return jnp.minimum(u, _F(1.0 - 2.0**-24))
 
 
 def _horner(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
@@ -191,7 +192,8 @@ def binomial(bits: jax.Array, n: jax.Array, p: jax.Array, log_q: jax.Array) -> j
     q = jnp.exp(log_q)
     fold = p > _F(0.5)
     rare, common = jnp.where(fold, q, p), jnp.where(fold, p, q)
-    log_p0 = n.astype(jnp.float32) * jnp.where(fold, jnp.log(jnp.maximum(p, _F(1e-38))), log_q)
+    # Where p rounds to 1 its logarithm must still know q.
+    log_p0 = n.astype(jnp.float32) * jnp.where(fold, -_log1p(q / common), log_q)
     x = jnp.clip(_lattice(bits, n, rare / common, rare, log_p0, -1), 0.0, n)
     x = jnp.where((rare > _F(0)) & (n > 0.0), x, 0.0)
     return jnp.where(fold, n - x, x)

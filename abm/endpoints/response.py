@@ -1,0 +1,88 @@
+"""Response of the leukaemia: reduction, event, clearance, relapse and its clone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from abm.endpoints.crossing import first_crossing
+from abm.parameters.settings import Trial
+
+_ROW = ("arm", "subject")
+# hCD45 below which a xenograft has responded, as a share of the level at which it was randomised.
+RESPONSE_SHARE = 0.2
+
+
+def reduction(series: xr.Dataset, trial: Trial, vehicle: str | None) -> xr.Dataset:
+    """Log10 reduction of leukaemic cells at the end of treatment, from day 0 and against the vehicle twin.
+
+    A cleared subject has an infinite reduction.
+    """
+    burden = series["count"].sel(population="leukaemia").astype(float)
+    end = burden.sel(time=trial.treatment_days, method="nearest")
+    with np.errstate(divide="ignore"):
+        data = {"log10_reduction_at_end_of_treatment": np.log10(burden.isel(time=0)) - np.log10(end)}
+        if vehicle is not None:
+            data["log10_burden_vs_vehicle_at_end_of_treatment"] = np.log10(end) - np.log10(end.sel(arm=vehicle))
+    return xr.Dataset({name: (_ROW, array.values) for name, array in data.items()})
+
+
+def event(series: xr.Dataset, trial: Trial) -> xr.Dataset:
+    """Day on which hCD45 reaches the level of the event; without it the last day, not observed."""
+    days, level = series["time"].values, trial.event_human_cd45_percent / 100.0
+    curves = series["human_cd45_fraction"].values
+    day = np.apply_along_axis(lambda c: first_crossing(days, c, level, rising=True), 2, curves)
+    observed = np.isfinite(day)
+    return xr.Dataset({"event_day": (_ROW, np.where(observed, day, days[-1])), "event_observed": (_ROW, observed)})
+
+
+def clearance(series: xr.Dataset, trial: Trial) -> xr.Dataset:
+    """First day at or below the clearance threshold."""
+    days = series["time"].values
+    curves = series["count"].sel(population="leukaemia").values.astype(float)
+    day = np.apply_along_axis(lambda c: first_crossing(days, c, trial.clearance_cells, rising=False), 2, curves)
+    return xr.Dataset({"cleared_day": (_ROW, day)})
+
+
+def relapse(series: xr.Dataset, trial: Trial) -> xr.Dataset:
+    """Day on which a leukaemia that had responded is back at its level at randomisation, and the clone that leads then.
+
+    Response: hCD45 below a fifth of the level at randomisation.
+    """
+    days, curves = series["time"].values, series["human_cd45_fraction"].values
+    shape = curves.shape[:2]
+    day, clone = np.full(shape, np.nan), np.full(shape, "", dtype=object)
+    mechanisms = [str(p) for p in series["population"].values if _is_mechanism(str(p), series)]
+    for a, s in np.ndindex(*shape):
+        curve = curves[a, s]
+        responded = np.flatnonzero(curve <= RESPONSE_SHARE * curve[0])
+        if curve[0] <= 0.0 or len(responded) == 0:
+            continue
+        day[a, s] = first_crossing(days, curve, curve[0], rising=True, start=int(responded[0]))
+        if np.isfinite(day[a, s]):
+            clone[a, s] = _leading_clone(series.isel(arm=a, subject=s), float(day[a, s]), mechanisms)
+    return xr.Dataset({"relapse_day": (_ROW, day), "relapse_clone": (_ROW, clone.astype(str))})
+
+
+def _is_mechanism(population: str, series: xr.Dataset) -> bool:
+    compartments = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
+    return population.startswith("leukaemia_") and population not in compartments
+
+
+def _leading_clone(subject: xr.Dataset, day: float, mechanisms: list[str]) -> str:
+    counts = subject["count"].sel(time=day, method="nearest")
+    by_mechanism = {name.removeprefix("leukaemia_"): int(counts.sel(population=name)) for name in mechanisms}
+    founder = int(counts.sel(population="leukaemia")) - sum(by_mechanism.values())
+    return max({"founder": founder, **by_mechanism}.items(), key=lambda item: item[1])[0]
+
+
+def response_events(endpoints: xr.Dataset) -> pd.DataFrame:
+    """Events that follow from the response, as rows arm, subject, kind, time_days, value."""
+    rows = []
+    for kind, variable in {"event": "event_day", "cleared": "cleared_day", "relapse": "relapse_day"}.items():
+        days = endpoints[variable].values
+        happened = endpoints["event_observed"].values if kind == "event" else np.isfinite(days)
+        for a, s in zip(*np.nonzero(happened), strict=True):
+            rows.append((str(endpoints["arm"].values[a]), str(endpoints["subject"].values[s]), kind, float(days[a, s]), float("nan")))
+    return pd.DataFrame(rows, columns=["arm", "subject", "kind", "time_days", "value"])

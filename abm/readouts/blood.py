@@ -1,0 +1,50 @@
+"""Blood counts, the human share of blood leukocytes and the blast share of the marrow."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
+from abm.parameters.host import Host
+from abm.parameters.lineage import Lineage
+from abm.readouts.view import View
+
+_CURVE = ("arm", "subject", "time")
+
+
+def human_cd45_fraction(leukaemic_blood: np.ndarray, healthy_blood: np.ndarray, lineages: dict[str, Lineage]) -> np.ndarray:
+    """Human share of blood leukocytes, in [0, 1].
+
+    Args:
+        leukaemic_blood: Leukaemic cells in blood, any shape.
+        healthy_blood: Healthy blood cells, the same shape with an axis of lineages appended.
+        lineages: Lineages in the order of that axis; those that are leukocytes declare
+            which share of all leukocytes they are, and stand for the others.
+    """
+    share = np.array([lineage.white_cell_share for lineage in lineages.values()])
+    host_leukocytes = healthy_blood[..., share > 0.0].sum(-1) / max(share.sum(), 1e-300)
+    everyone = leukaemic_blood + host_leukocytes
+    return np.divide(leukaemic_blood, everyone, out=np.zeros(everyone.shape), where=everyone > 0)
+
+
+def blast_fraction(leukaemic_tissue: np.ndarray, host: Host) -> np.ndarray:
+    """Blasts among nucleated marrow cells; healthy ones give way as the marrow fills."""
+    blasts = leukaemic_tissue * host.marrow_share
+    healthy = host.marrow_nucleated_cells / (1.0 + leukaemic_tissue / host.crowding_half_burden)
+    return np.asarray(blasts / (blasts + healthy))
+
+
+def blood_counts(view: View) -> xr.Dataset:
+    """Counts of every lineage in its own unit, `human_cd45_fraction` and `blast_fraction`."""
+    cells = np.asarray(view.seen.tally.cells).sum(3)
+    healthy = np.asarray(view.seen.lineages.cells)[..., 2]
+    data = {
+        "human_cd45_fraction": (_CURVE, human_cd45_fraction(cells[..., BLOOD].astype(float), healthy, view.lineages)),
+        "blast_fraction": (_CURVE, blast_fraction(cells[..., [CYCLING, QUIESCENT]].sum(-1).astype(float), view.host)),
+    }
+    dataset = xr.Dataset(data)
+    for index, lineage in enumerate(view.lineages.values()):
+        values = healthy[..., index] / view.host.blood_volume_l / lineage.cells_per_unit
+        dataset[lineage.readout] = xr.DataArray(values, dims=_CURVE, attrs={"units": lineage.readout_units, "long_name": lineage.label})
+    return dataset

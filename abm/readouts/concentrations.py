@@ -1,0 +1,15 @@
+"""Concentration of every drug in its matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from abm.readouts.view import View
+
+
+def concentrations(view: View) -> xr.Dataset:
+    """Variable `concentration` (arm, subject, time, drug), nmol/L total in the drug's matrix."""
+    values = np.asarray(view.seen.concentration)
+    array = xr.DataArray(values, dims=("arm", "subject", "time", "drug"), attrs={"units": "nmol/L"})
+    return xr.Dataset({"concentration": array}, coords={"drug": list(view.drugs)})

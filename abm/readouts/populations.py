@@ -1,0 +1,82 @@
+"""Numbers of cells by population, with the tallies that account for every one of them.
+
+count = count(0) + births - deaths + gained - lost holds to the cell for each population.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
+from abm.models.xenograft_setup import FOUNDER
+from abm.readouts.view import View
+
+TALLIES = ("count", "births", "deaths", "gained", "lost")
+STAGE_SUFFIX = ("_progenitors", "_maturing", "")
+
+Numbers = dict[str, np.ndarray]
+
+
+def mechanism_names(view: View) -> list[str]:
+    """Mechanisms of subclones of any leukaemia of the view."""
+    return sorted({m for names in view.mechanisms.values() for m in names if m not in ("", FOUNDER)})
+
+
+def _columns(view: View, columns: tuple[int, ...], clones: np.ndarray) -> Numbers:
+    """Tallies of a set of columns, summed over the clones of mask (subjects, clones)."""
+    tally = view.seen.tally
+    inside = list(columns)
+    outside = [c for c in (CYCLING, QUIESCENT, BLOOD) if c not in columns]
+
+    def over_clones(x: np.ndarray) -> np.ndarray:
+        summed: np.ndarray = np.sum(np.where(clones[None, :, None, :], x, 0), axis=3)
+        return summed
+
+    cells, deaths, moves = np.asarray(tally.cells), np.asarray(tally.deaths), np.asarray(tally.moves)
+    births = over_clones(np.asarray(tally.births))
+    return {
+        "count": over_clones(cells[..., inside].sum(-1)),
+        "births": births if CYCLING in columns else np.zeros_like(births),
+        "deaths": over_clones(deaths[..., inside].sum(-1)),
+        "gained": over_clones(moves[..., outside, :][..., inside].sum((-1, -2))),
+        "lost": over_clones(moves[..., inside, :][..., outside].sum((-1, -2))),
+    }
+
+
+def leukaemic_populations(view: View) -> dict[str, Numbers]:
+    """Leukaemia as a whole, by compartment, by condition and by the mechanism of its subclones."""
+    n_clones = view.seen.tally.births.shape[3]
+    everyone = np.ones((len(view.subjects), n_clones), bool)
+    whole = (CYCLING, QUIESCENT, BLOOD)
+    populations = {
+        "leukaemia": _columns(view, whole, everyone),
+        "leukaemia_marrow": _columns(view, (CYCLING, QUIESCENT), everyone),
+        "leukaemia_blood": _columns(view, (BLOOD,), everyone),
+        "leukaemia_cycling": _columns(view, (CYCLING,), everyone),
+        "leukaemia_quiescent": _columns(view, (QUIESCENT,), everyone),
+    }
+    for mechanism in mechanism_names(view):
+        mask = np.array([[m == mechanism for m in view.mechanisms[name]] for name in view.leukaemias])
+        populations[f"leukaemia_{mechanism}"] = _columns(view, whole, mask)
+    return populations
+
+
+def healthy_populations(view: View) -> dict[str, Numbers]:
+    """Progenitors, maturing cells and blood cells of each lineage."""
+    lineages = view.seen.lineages
+    populations = {}
+    for index, lineage in enumerate(view.lineages.values()):
+        for stage, suffix in enumerate(STAGE_SUFFIX):
+            arrays = (lineages.cells, lineages.births, lineages.deaths, lineages.gained, lineages.lost)
+            numbers = {name: np.rint(np.asarray(a)[..., index, stage]).astype(np.int64) for name, a in zip(TALLIES, arrays, strict=True)}
+            populations[lineage.readout + suffix] = numbers
+    return populations
+
+
+def populations(view: View) -> xr.Dataset:
+    """All populations as variables (arm, subject, time, population), int64."""
+    found = {**leukaemic_populations(view), **healthy_populations(view)}
+    dims = ("arm", "subject", "time", "population")
+    data = {name: (dims, np.stack([numbers[name] for numbers in found.values()], axis=3).astype(np.int64)) for name in TALLIES}
+    return xr.Dataset(data, coords={"population": list(found)})

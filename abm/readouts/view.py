@@ -1,0 +1,51 @@
+"""A stack of looks at all subjects in all arms, and what is needed to read it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from abm.models.observation import Observation
+from abm.parameters.host import Host
+from abm.parameters.lineage import Lineage
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """Looks stacked over time.
+
+    Attributes:
+        arms, subjects: Names along the first two axes.
+        leukaemias: Leukaemia of each subject.
+        mechanisms: Mechanism of each clone of every leukaemia, the founder first.
+        times: Days, (times,).
+        seen: Arrays of `Observation` with leading axes (arms, subjects, times).
+        drugs: Names of the drugs.
+        lineages: Healthy lineages by name.
+        host: The host.
+    """
+
+    arms: tuple[str, ...]
+    subjects: tuple[str, ...]
+    leukaemias: tuple[str, ...]
+    mechanisms: dict[str, list[str]]
+    times: np.ndarray
+    seen: Observation
+    drugs: tuple[str, ...]
+    lineages: dict[str, Lineage]
+    host: Host
+
+
+def stack_observations(looks: Sequence[Observation], arms: int, subjects: int) -> Observation:
+    """Join looks whose arrays start with rows (arm, subject) into one with axes (arms, subjects, times, ...)."""
+
+    def join(*arrays: Any) -> np.ndarray:
+        stacked = np.stack([np.asarray(a) for a in arrays], axis=1)
+        return stacked.reshape((arms, subjects, *stacked.shape[1:]))
+
+    joined: Observation = jax.tree.map(join, *looks)
+    return joined

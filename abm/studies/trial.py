@@ -1,0 +1,178 @@
+"""The trial: lead-in, randomisation into arms, treatment, follow-up.
+
+After the lead-in all subjects are copied into every arm and the clock restarts: t = 0 is
+randomisation, step 0, new random streams, the same for every arm.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from abm.engine.packets import total_count
+from abm.engine.program import Carry, start_carry
+from abm.engine.simulate import Grid, Simulation, make_grid
+from abm.errors import RunFault
+from abm.models.observation import Observation, observe
+from abm.models.xenograft import Xenograft
+from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
+from abm.output.result import CellSnapshot, RunResult
+from abm.parameters.experiment import Experiment
+from abm.readouts.view import View, stack_observations
+from abm.streams import PHASE_TRIAL
+from abm.studies.checkpointing import Keeper
+from abm.studies.context import Context
+from abm.studies.lead_in import LeadIn, run_lead_in, step_hours
+from abm.studies.snapshots import snapshot
+from abm.studies.trial_result import assemble
+from abm.subject import SubjectTable, cohort_subjects
+
+
+def run_trial(experiment: Experiment, context: Context) -> RunResult:
+    """Run the trial of `experiment`.
+
+    Raises:
+        Stopped: If the run was told to stop; it continues from its checkpoint.
+        RunFault: If a count, a tally or a state broke its law.
+    """
+    clock = {"start": time.monotonic()}
+    subjects = _subjects(experiment)
+    mechanisms = clone_mechanisms(experiment)
+    n_clones = len(next(iter(mechanisms.values())))
+    keeper = Keeper(context, experiment.engine.checkpoint_minutes)
+    stored = keeper.stored("trial")
+    trial = _Trial(experiment, subjects, n_clones, context, keeper)
+    if stored is None:
+        lead_in = run_lead_in(experiment, subjects, n_clones, context, keeper)
+        clock["lead_in"] = time.monotonic()
+        trial.randomise(lead_in)
+    else:
+        clock["lead_in"] = time.monotonic()
+        lead_in = trial.restore(stored)
+    trial.run(lead_in)
+    clock["trial"] = time.monotonic()
+    return assemble(experiment, context, trial.view(mechanisms), _lead_in_view(experiment, subjects, mechanisms, lead_in), lead_in, trial.snapshots, trial.simulation, clock)
+
+
+def _subjects(experiment: Experiment) -> SubjectTable:
+    """Subjects of the lead-in: twins once, or in a parallel design those of all arms one after another."""
+    cohort, arms = experiment.cohort, tuple(experiment.arms)
+    names = tuple(cohort.leukaemias)
+    if cohort.design == "twin":
+        return cohort_subjects(experiment.seed, names, cohort.subjects)
+    tables = [cohort_subjects(experiment.seed, names, cohort.subjects, arm=arm) for arm in arms]
+    return SubjectTable(
+        labels=sum((t.labels for t in tables), ()), leukaemias=sum((t.leukaemias for t in tables), ()), keys=np.concatenate([t.keys for t in tables])
+    )
+
+
+class _Trial:
+    """The program after randomisation; rows are (arm, subject)."""
+
+    def __init__(self, experiment: Experiment, subjects: SubjectTable, n_clones: int, context: Context, keeper: Keeper) -> None:
+        engine = experiment.engine
+        self.experiment, self.context, self.keeper, self.n_clones = experiment, context, keeper, n_clones
+        self.arms = tuple(experiment.arms)
+        twins = experiment.cohort.design == "twin"
+        self.n_subjects = len(subjects.labels) if twins else len(subjects.labels) // len(self.arms)
+        self.labels = subjects.labels[: self.n_subjects]
+        self.leukaemias = subjects.leukaemias[: self.n_subjects]
+        # Row of the lead-in that each row of the trial continues.
+        rows = len(self.arms) * self.n_subjects
+        self.source = np.tile(np.arange(self.n_subjects), len(self.arms)) if twins else np.arange(rows)
+        arm = np.repeat(np.arange(len(self.arms), dtype=np.int32), self.n_subjects)
+        self.rows = Rows(subjects.keys[self.source], tuple(subjects.leukaemias[i] for i in self.source), arm)
+        dt = step_hours(experiment)
+        self.grid: Grid = make_grid(experiment.trial.follow_up_days, dt, engine.window_hours, engine.packing_hours)
+        self.model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
+        self.params = build_params(experiment, self.rows, n_clones, self.grid.times, treated=True)
+        self.looks: list[Observation] = []
+        self.snapshots: dict[str, CellSnapshot] = {}
+        self.stops = self._stops(dt)
+
+    def _stops(self, dt: float) -> list[int]:
+        every = max(1, round(self.experiment.readout.interval_hours / dt))
+        return sorted({*range(every, self.grid.steps + 1, every), self.grid.steps})
+
+    def _simulation(self, carry: Carry, step: int) -> Simulation:
+        engine = self.experiment.engine
+        return Simulation(self.model, engine.packets, self.params, param_axes(self.params), self.rows.keys, carry, self.grid, devices=engine.devices, step=step)
+
+    def randomise(self, lead_in: LeadIn) -> None:
+        """Copy every subject into its arms and restart the clock."""
+        forked: Carry = jax.tree.map(lambda x: np.asarray(x)[self.source], lead_in.carry)
+        burden = np.asarray(total_count(forked.packets)).sum(1)
+        fresh = start_rows(self.params, self.experiment, burden)
+        nothing = np.zeros_like(np.asarray(forked.rows.healthy.births))
+        healthy = forked.rows.healthy._replace(births=nothing, deaths=nothing, gained=nothing, lost=nothing)
+        carry = start_carry(self.model, jax.tree.map(jax.numpy.asarray, forked.packets), fresh._replace(healthy=healthy))
+        self.simulation = self._simulation(carry, 0)
+        self.looks = [self.simulation.observe(observe)]
+        self._snap(0.0)
+
+    def restore(self, header: dict[str, Any]) -> LeadIn:
+        """Continue from a checkpoint made in the trial; returns what is kept of the lead-in."""
+        burden = np.zeros(len(self.source))
+        rows = start_rows(self.params, self.experiment, burden)
+        table = SubjectTable(labels=self.labels, leukaemias=self.rows.leukaemias, keys=self.rows.keys)
+        packets, _ = engraft(self.experiment, table, self.n_clones, capacity_for(self.experiment.engine.packets))
+        like = start_carry(self.model, packets, rows)
+        self.simulation = self._simulation(like, 0)
+        look = self.simulation.shape_of(observe)
+        tree = self.keeper.load({"carry": like, "day": burden, "lead_in": [look] * header["lead_in"], "looks": [look] * header["looks"]})
+        self.simulation = self._simulation(tree["carry"], header["step"])
+        self.looks = tree["looks"]
+        return LeadIn(carry=tree["carry"], randomised_day=np.asarray(tree["day"]), looks=tree["lead_in"], times=header["times"])
+
+    def run(self, lead_in: LeadIn) -> None:
+        """Advance to the end of follow-up."""
+        self.context.progress.begin("Trial")
+        days = float(self.grid.times[-1])
+        for k in self.stops:
+            if k <= self.simulation.step:
+                continue
+            self.simulation.run_to(k)
+            look: Observation = self.simulation.observe(observe)
+            self._check(look, float(self.grid.times[k]))
+            self.looks.append(look)
+            self._snap(float(self.grid.times[k]))
+            cells = float(np.asarray(look.tally.cells, float).sum())
+            packets = int(np.asarray(look.stats.packets).sum())
+            self.context.progress.update(self.grid.times[k] / days, f"day {self.grid.times[k]:.0f}, {cells:.2g} leukaemic cells in {packets} packets")
+            header = {"looks": len(self.looks), "lead_in": len(lead_in.looks), "times": lead_in.times}
+            self.keeper.offer("trial", self.simulation, k, header, lambda: {"day": lead_in.randomised_day, "lead_in": lead_in.looks, "looks": self.looks})
+        self.context.progress.update(1.0)
+
+    def _check(self, look: Observation, day: float) -> None:
+        """Stop the run if a number is not what it must be, and name the place."""
+        cells = np.asarray(look.tally.cells).sum((1, 2)).astype(float)
+        broken = ~np.isfinite(np.asarray(look.lineages.cells)).all((1, 2)) | (np.asarray(look.tally.cells) < 0).any((1, 2))
+        broken |= (np.asarray(look.lineages.cells) < 0).any((1, 2)) | (np.isnan(np.asarray(look.quantiles)).any((1, 2)) & (cells > 0))
+        if broken.any():
+            row = int(np.argmax(broken))
+            arm, subject = divmod(row, self.n_subjects)
+            raise RunFault(f"a count is negative or a state is not a number: subject '{self.labels[subject]}', arm '{self.arms[arm]}', day {day:g}")
+
+    def _snap(self, day: float) -> None:
+        for wanted in self.experiment.readout.cell_snapshot_days:
+            if abs(day - wanted) < 1e-6:
+                packets = self.simulation.carry().packets
+                self.snapshots[f"day_{wanted:g}"] = snapshot(packets, day, self.arms, self.labels)
+
+    def view(self, mechanisms: dict[str, list[str]]) -> View:
+        """The looks as arrays over (arm, subject, time)."""
+        times = np.array([0.0, *(self.grid.times[k] for k in self.stops)])
+        seen = stack_observations(self.looks, len(self.arms), self.n_subjects)
+        e = self.experiment
+        return View(self.arms, self.labels, self.leukaemias, mechanisms, times, seen, tuple(drugs_given(e)), e.lineages, e.host)
+
+
+def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: dict[str, list[str]], lead_in: LeadIn) -> View:
+    n = len(subjects.labels)
+    seen = stack_observations(lead_in.looks, 1, n)
+    labels = subjects.labels if experiment.cohort.design == "twin" else tuple(f"{label}-{i + 1}" for i, label in enumerate(subjects.labels))
+    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, np.array(lead_in.times), seen, (), experiment.lineages, experiment.host)
+

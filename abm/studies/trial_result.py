@@ -1,0 +1,161 @@
+"""From the looks of a trial to its result: series, endpoints, events, clones, book-keeping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+
+from abm.endpoints.blood_toxicity import blood_toxicity
+from abm.endpoints.exposure import exposures
+from abm.endpoints.response import clearance, event, reduction, relapse, response_events
+from abm.engine.simulate import Simulation
+from abm.errors import RunFault
+from abm.models.xenograft_setup import FOUNDER, capacity_for
+from abm.output.provenance import build_provenance
+from abm.output.result import CellSnapshot, RunResult
+from abm.parameters.experiment import Experiment
+from abm.readouts.series import series as read_series
+from abm.readouts.view import View
+from abm.studies.context import Context
+from abm.studies.lead_in import LeadIn, step_hours
+
+
+def assemble(
+    experiment: Experiment,
+    context: Context,
+    view: View,
+    lead_in_view: View,
+    lead_in: LeadIn,
+    cells: dict[str, CellSnapshot],
+    simulation: Simulation,
+    clock: dict[str, float],
+) -> RunResult:
+    """The result of a trial."""
+    randomised = np.isfinite(lead_in.randomised_day).reshape(-1, len(view.subjects))
+    in_trial = np.broadcast_to(randomised, (len(view.arms), len(view.subjects)))
+    series = read_series(view)
+    check_conservation(series)
+    vehicle = vehicle_arm(experiment)
+    endpoints = _endpoints(experiment, view, series, vehicle)
+    series, endpoints = _masked(series, in_trial, counts=True), _masked(endpoints, in_trial, counts=False)
+    events = pd.concat([_randomisation_events(view, lead_in, in_trial), response_events(endpoints)], ignore_index=True)
+    wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
+    config = yaml.safe_load(context.config_yaml) or {}
+    device = jax.devices()[0]
+    missing = [view.subjects[s] for s in np.flatnonzero(~in_trial.all(axis=0))]
+    return RunResult(
+        series=series,
+        lead_in=_lead_in_series(lead_in_view),
+        endpoints=endpoints,
+        events=events,
+        clones=_clones(view, series),
+        cells=cells,
+        engine=_engine(experiment, view, simulation, wall),
+        config_yaml=context.config_yaml,
+        provenance=build_provenance(
+            config, overrides=context.overrides, device=f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}", seed=experiment.seed, wall_seconds=wall
+        ),
+        summary={"warnings": [f"never randomised: {', '.join(missing)}"] if missing else []},
+    )
+
+
+def vehicle_arm(experiment: Experiment) -> str | None:
+    """The arm in which nothing is given, if there is one."""
+    untreated = [name for name, arm in experiment.arms.items() if not any(e.amount > 0.0 for e in experiment.regimens[arm.regimen].events)]
+    return untreated[0] if untreated else None
+
+
+def check_conservation(series: xr.Dataset) -> None:
+    """Every cell is accounted for.
+
+    Raises:
+        RunFault: With subject, arm, day and population if one is not.
+    """
+    count = series["count"]
+    change = series["births"] - series["deaths"] + series["gained"] - series["lost"]
+    wrong = (count - count.isel(time=0) != change).values
+    if wrong.any():
+        a, s, t, p = (int(i[0]) for i in np.nonzero(wrong))
+        where = f"subject '{series['subject'].values[s]}', arm '{series['arm'].values[a]}', day {series['time'].values[t]:g}"
+        raise RunFault(f"cells of population '{series['population'].values[p]}' are not accounted for: {where}")
+
+
+def _endpoints(experiment: Experiment, view: View, series: xr.Dataset, vehicle: str | None) -> xr.Dataset:
+    trial = experiment.trial
+    # Twins are compared with their vehicle; subjects of a parallel design have none.
+    twin = vehicle if experiment.cohort.design == "twin" else None
+    coords = xr.Dataset(coords={"arm": series["arm"], "subject": series["subject"], "leukaemia": series["leukaemia"]})
+    parts = [
+        reduction(series, trial, twin),
+        event(series, trial),
+        clearance(series, trial),
+        relapse(series, trial),
+        blood_toxicity(series, view.lineages, twin),
+        exposures(view),
+    ]
+    return xr.merge([coords, *parts])
+
+
+def _masked(dataset: xr.Dataset, in_trial: np.ndarray, *, counts: bool) -> xr.Dataset:
+    """Subjects that were never randomised: real numbers NaN, and no cells."""
+    if in_trial.all():
+        return dataset
+    mask = xr.DataArray(in_trial, dims=("arm", "subject"))
+    masked = {}
+    for name, variable in dataset.data_vars.items():
+        if np.issubdtype(variable.dtype, np.floating):
+            masked[name] = variable.where(mask).transpose(*variable.dims)
+        elif counts and np.issubdtype(variable.dtype, np.integer):
+            masked[name] = variable.where(mask, 0).transpose(*variable.dims).astype(variable.dtype)
+    return dataset.assign(masked)
+
+
+def _randomisation_events(view: View, lead_in: LeadIn, in_trial: np.ndarray) -> pd.DataFrame:
+    day = np.broadcast_to(lead_in.randomised_day.reshape(-1, len(view.subjects)), in_trial.shape)
+    rows = [
+        (arm, subject, "randomised" if in_trial[a, s] else "not_randomised", 0.0, float(day[a, s]))
+        for a, arm in enumerate(view.arms)
+        for s, subject in enumerate(view.subjects)
+    ]
+    return pd.DataFrame(rows, columns=["arm", "subject", "kind", "time_days", "value"])
+
+
+def _lead_in_series(view: View) -> xr.Dataset:
+    """Series of the lead-in, without the axis of arms."""
+    return read_series(view).isel(arm=0, drop=True).drop_dims("drug")
+
+
+def _clones(view: View, series: xr.Dataset) -> pd.DataFrame:
+    """One line per clone, subject and arm."""
+    rows = []
+    for s, name in enumerate(view.leukaemias):
+        for index, mechanism in enumerate(view.mechanisms[name]):
+            if mechanism == "":
+                continue
+            for a, arm in enumerate(view.arms):
+                cells = int(np.asarray(view.seen.tally.cells)[a, s, -1, index].sum())
+                parent = -1 if mechanism == FOUNDER else 0
+                rows.append((index, parent, mechanism, 0.0, 1, False, arm, view.subjects[s], cells))
+    return pd.DataFrame(rows, columns=["id", "parent", "mechanism", "birth_time_days", "origins", "pooled", "arm", "subject", "count"])
+
+
+def _engine(experiment: Experiment, view: View, simulation: Simulation, wall: dict[str, float]) -> xr.Dataset:
+    """Resolution, splits, merges, step, device and wall time."""
+    stats = view.seen.stats
+    last: dict[str, Any] = {"packets": stats.packets, "packets_peak": stats.peak_packets, "splits": stats.splits, "merges": stats.merges}
+    device = jax.devices()[0]
+    return xr.Dataset(
+        {
+            **{name: (("arm", "subject"), np.asarray(values)[:, :, -1]) for name, values in last.items()},
+            "capacity": capacity_for(experiment.engine.packets),
+            "dt_hours": step_hours(experiment),
+            "device": f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}",
+            "wall_seconds": ("phase", list(wall.values())),
+        },
+        coords={"arm": list(view.arms), "subject": list(view.subjects), "phase": list(wall)},
+    )
