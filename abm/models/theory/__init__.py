@@ -1,0 +1,1 @@
+"""Models of the theory experiments: the packet engine without biology, one column of cells."""

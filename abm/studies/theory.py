@@ -1,0 +1,172 @@
+"""Theory experiments: the engine with biology switched off, replicates as subjects.
+
+Results are to be compared with exact laws, so every replicate is a subject of its own and
+counts are recorded for each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+
+from abm.engine.program import Carry, start_carry
+from abm.engine.simulate import Simulation
+from abm.errors import RunFault, Stopped
+from abm.models.theory.birth_death import birth_death
+from abm.models.theory.program import Settings, TheoryProgram
+from abm.output.provenance import build_provenance
+from abm.output.result import RunResult
+from abm.parameters.experiment import Experiment
+from abm.parameters.theory import THEORY_RECORDS
+from abm.studies.context import Context
+
+PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
+    "birth_death": birth_death,
+}
+DRUGS = ("drug",)
+CELLS = ("arm", "subject", "time", "population")
+ROW = ("arm", "subject")
+
+
+def run_theory(experiment: Experiment, context: Context) -> RunResult:
+    """Run the theory experiment that `experiment.theory` describes.
+
+    Raises:
+        Stopped: `context.should_stop` asked for it.  Nothing is kept: these runs are short.
+        RunFault: cells were lost or made up.
+    """
+    began = time.perf_counter()
+    assert experiment.theory is not None  # a task without its keys was refused by the configuration
+    keys = dict(experiment.theory)
+    name = keys.pop("name")
+    engine = experiment.engine
+    settings = Settings(experiment.seed, engine.packets, engine.dt_hours, engine.packing_hours, experiment.readout.interval_hours)
+    program = PROGRAMS[name](THEORY_RECORDS[name](**keys), settings)
+    simulation = _simulation(program, engine.devices)
+    built = time.perf_counter()
+    seen = _advance(program, simulation, context)
+    series = _series(program, seen)
+    _check(series)
+    wall = {"set_up": built - began, "simulation": time.perf_counter() - built}
+    device = f"{jax.devices()[0].platform} x {simulation.mesh.devices.size}"
+    config = yaml.safe_load(context.config_yaml) or {}
+    return RunResult(
+        series=series,
+        lead_in=None,
+        endpoints=_endpoints(program, series),
+        events=pd.DataFrame(columns=["arm", "subject", "kind", "time_days", "value"]),
+        clones=_clones(program),
+        cells={},
+        engine=_engine(program, simulation, engine.dt_hours, device, wall),
+        config_yaml=context.config_yaml,
+        provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
+    )
+
+
+def _simulation(program: TheoryProgram, devices: int | None) -> Simulation:
+    carry = start_carry(program.model, program.packets, program.row_state)
+    return Simulation(program.model, program.resolution, program.params, program.param_axes, program.keys, carry, program.grid, devices=devices)
+
+
+def observe_tally(params: Any, carry: Carry) -> dict[str, jax.Array]:
+    """Cells and cumulative numbers of each clone, int64 (rows, clones), and whether the packets hold as many."""
+    tally = carry.tally
+    into, out_of = jnp.sum(tally.moves, axis=(2,)), jnp.sum(tally.moves, axis=(3,))
+    return {
+        "count": jnp.sum(tally.cells, axis=2),
+        "births": tally.births,
+        "deaths": jnp.sum(tally.deaths, axis=2),
+        "gained": jnp.sum(into, axis=2),
+        "lost": jnp.sum(out_of, axis=2),
+    }
+
+
+def _advance(program: TheoryProgram, simulation: Simulation, context: Context) -> dict[str, np.ndarray]:
+    """Values at every saved step, arrays with time as their second axis."""
+    context.progress.begin("Simulation")
+    seen: dict[str, list[np.ndarray]] = {}
+    last = program.save_steps[-1]
+    for step in program.save_steps:
+        if context.should_stop():
+            raise Stopped(f"stopped on day {program.grid.times[simulation.step]:g}; theory experiments begin again from day 0.")
+        if step > simulation.step:
+            simulation.run_to(step)
+        values = dict(simulation.observe(observe_tally))
+        if program.concentration is not None:
+            values["concentration"] = simulation.observe(program.concentration)
+        for key, value in values.items():
+            seen.setdefault(key, []).append(value)
+        context.progress.update(step / last, f"day {program.grid.times[step]:g}")
+    return {key: np.stack(values, axis=1) for key, values in seen.items()}
+
+
+def _series(program: TheoryProgram, seen: dict[str, np.ndarray]) -> xr.Dataset:
+    """Series (arm, subject, time, population or drug)."""
+    data: dict[str, Any] = {}
+    for key, values in seen.items():
+        last = "drug" if key == "concentration" else "population"
+        shaped = values.reshape(len(program.arms), program.subjects, *values.shape[1:])
+        data[key] = ((*CELLS[:3], last), shaped, {"units": "amount/L"} if key == "concentration" else {})
+    coords: dict[str, Any] = {
+        "arm": list(program.arms),
+        "subject": [str(i) for i in range(program.subjects)],
+        "time": program.grid.times[list(program.save_steps)],
+        "population": list(program.populations),
+    }
+    return xr.Dataset(data, coords=coords | ({"drug": list(DRUGS)} if "concentration" in seen else {}))
+
+
+def _check(series: xr.Dataset) -> None:
+    """Refuse a result in which cells were lost or made up."""
+    count, births, deaths = series["count"], series["births"], series["deaths"]
+    balance = count - (count.isel(time=0) + births - deaths + series["gained"] - series["lost"])
+    if bool((balance != 0).any()) or bool((count < 0).any()) or bool((births.diff("time") < 0).any()) or bool((deaths.diff("time") < 0).any()):
+        raise RunFault("The number of cells differs from what was born and died. This is an error of the program; please report it with its config.yaml.")
+
+
+def _endpoints(program: TheoryProgram, series: xr.Dataset) -> xr.Dataset:
+    final = series["count"].isel(time=-1).sum("population").values
+    data = {
+        "final_count": (ROW, final, {"units": "cells", "long_name": "Cells of all populations on the last day"}),
+        "extinct": (ROW, final == 0, {"units": "1", "long_name": "Whether no cell is left on the last day"}),
+    }
+    return xr.Dataset(data if program.concentration is None else {}, coords={"arm": series["arm"], "subject": series["subject"]})
+
+
+def _clones(program: TheoryProgram) -> pd.DataFrame:
+    n = len(program.populations)
+    return pd.DataFrame(
+        {
+            "id": np.arange(n),
+            "parent": np.full(n, -1),
+            "mechanism": list(program.populations),
+            "birth_time_days": np.zeros(n),
+            "origins": np.ones(n, np.int64),
+            "pooled": np.zeros(n, bool),
+        }
+    )
+
+
+def _engine(program: TheoryProgram, simulation: Simulation, dt_hours: float, device: str, wall: dict[str, float]) -> xr.Dataset:
+    """Numerical book-keeping of the run."""
+    carry = simulation.carry()
+    stats = carry.stats
+    shape = (len(program.arms), program.subjects)
+    rows = {"packets": stats.packets, "packets_peak": stats.peak_packets, "merges": stats.merges, "splits": stats.splits}
+    data: dict[str, Any] = {key: (ROW, np.asarray(value, np.int64).reshape(shape)) for key, value in rows.items()}
+    data |= {
+        "capacity": np.int64(carry.packets.clone.shape[1]),
+        "dt_hours": float(dt_hours),
+        "steps": ((), np.int64(program.grid.steps), {"units": "1", "long_name": "Steps that were made"}),
+        "device": device,
+        "wall_seconds": (("phase",), np.array(list(wall.values()))),
+    }
+    return xr.Dataset(data, coords={"arm": list(program.arms), "subject": [str(i) for i in range(program.subjects)], "phase": list(wall)})
