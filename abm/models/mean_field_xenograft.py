@@ -1,0 +1,217 @@
+"""Deterministic twin of the xenograft model: the same mechanisms in float64, expected cells instead of packets.
+
+A row is one leukaemia under one regimen with its own numbers, so hundreds of parameter
+sets and arms run in one program.  Time is counted from the start of treatment, when the
+leukaemia is in balanced growth.  The host may be a mouse (doses, carrying capacity) or
+a dish (constant concentration, no limit).  Does not model: blood as a compartment of the
+leukaemia, subjects that differ, chance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from abm.biology.heredity import express
+from abm.biology.intracellular import advance_cells, resting_state
+from abm.biology.proliferation import balanced_growth, room
+from abm.cells import Drive, Traits
+from abm.engine.mean_field import Hazards, Weights, advance_weights, stacked
+from abm.models.xenograft_setup import clone_means
+from abm.parameters.cell import Cell
+from abm.parameters.drug import Drug, Pharmacokinetics
+from abm.parameters.leukaemia import Leukaemia
+from abm.pharmacology.action import TargetTable, advance_mtorc1_block, drive, free_factor, target_table
+from abm.pharmacology.compartments import IndividualPk, individual_parameters
+from abm.pharmacology.exposure import ExposurePlan, advance_exposure, plan_exposure
+from abm.pharmacology.regimen import Dose
+
+
+@dataclasses.dataclass(frozen=True)
+class TwinRow:
+    """One leukaemia under one regimen, plain numbers."""
+
+    cell: Cell
+    leukaemia: Leukaemia
+    drugs: dict[str, Drug]
+    burden: float  # cells at the start
+    capacity: float  # cells; inf in a dish
+
+
+class Course(NamedTuple):
+    """Free concentrations at the cell, nmol/L, float64 (steps, rows, drugs)."""
+
+    end: Any  # at the end of each step
+    mean: Any  # over each step
+
+
+class TwinParams(NamedTuple):
+    """All numbers of the twin, float64."""
+
+    cell: Cell  # (rows, 1)
+    b_max: Any  # (rows, 1), 1/d
+    death: Any
+    leave_cycle: Any
+    enter_cycle: Any
+    capacity: Any
+    traits: Traits  # (rows, points)
+    start: Weights  # (rows, points)
+    targets: TargetTable  # (rows, drugs)
+
+
+class TwinSeries(NamedTuple):
+    """Course of every row, float64 (steps + 1, rows)."""
+
+    burden: Any  # cells
+    division: Any  # 1/d, mean division hazard of a cell far from the carrying capacity
+    killed: Any  # cells that apoptosis killed so far, without the baseline
+
+
+def dosed_course(
+    pharmacokinetics: list[dict[str, Pharmacokinetics]],
+    weights_kg: list[float],
+    masses: dict[str, float],
+    doses: list[tuple[Dose, ...]],
+    arm_of_row: np.ndarray,
+    grid_days: np.ndarray,
+) -> Course:
+    """Free concentrations in typical subjects, one row each.
+
+    Args:
+        pharmacokinetics: Of every row, by drug; the drugs are those of `masses`, in its order.
+        weights_kg: Body weight of every row.
+        masses: Molar mass of every drug, g/mol.
+        doses: Doses of every arm.
+        arm_of_row: int32 (rows,).
+        grid_days: Equal steps from day 0.
+    """
+    drugs = list(masses)
+    typical = np.zeros((1, 2))
+    per_drug = []
+    for drug in drugs:
+        rows = [individual_parameters(pk[drug], weight, typical) for pk, weight in zip(pharmacokinetics, weights_kg, strict=True)]
+        per_drug.append({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
+    individual = IndividualPk.stack(per_drug, rows=len(pharmacokinetics))
+    plan = plan_exposure(individual, drugs=drugs, molar_mass_g_per_mol=list(masses.values()), doses=doses, arm_of_row=arm_of_row, grid_days=grid_days)
+    free = np.array([[free_factor(pk[drug]) for drug in drugs] for pk in pharmacokinetics]).reshape(len(pharmacokinetics), len(drugs))
+    course: Course = _expose(plan, np.asarray(arm_of_row, np.int32), free, len(grid_days) - 1)
+    return course
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _expose(plan: ExposurePlan, arm_of_row: jax.Array, free: jax.Array, steps: int) -> Course:
+    def step(state: jax.Array, k: jax.Array) -> tuple[jax.Array, Course]:
+        after = advance_exposure(state, plan, k, arm_of_row, jnp.ones_like(free))
+        return after.state, Course(after.end_nm * free, after.mean_nm * free)
+
+    return lax.scan(step, jnp.asarray(plan.initial_state), jnp.arange(steps))[1]
+
+
+def constant_course(free_nm: np.ndarray, steps: int) -> Course:
+    """Course of a dish from constant free concentrations (rows, drugs)."""
+    held = np.broadcast_to(np.asarray(free_nm, np.float64), (steps, *np.shape(free_nm)))
+    return Course(held, held)
+
+
+def row_targets(drugs: list[dict[str, Drug]], order: list[str]) -> TargetTable:
+    """Targets of every row's drugs, arrays (rows, drugs)."""
+    tables = [target_table(row, order) for row in drugs]
+    return jax.tree.map(lambda *columns: np.stack(columns), *tables)
+
+
+def build_twin(rows: list[TwinRow], order: list[str], normals: np.ndarray, groups_per_clone: int) -> TwinParams:
+    """Numbers of the twin.
+
+    Args:
+        rows: Rows of one program.
+        order: Drugs in the order of the course.
+        normals: float64 (7, points) of one clone, as of `engine.mean_field.trait_points` with one clone.
+        groups_per_clone: Groups within which cells redraw.
+    """
+    clones = max(len(row.leukaemia.subclones) for row in rows) + 1
+    cell = stacked([row.cell for row in rows])
+    means = jax.tree.map(lambda *m: np.stack(m).astype(np.float64), *[clone_means(r.leukaemia, r.cell.amounts.reference_nm, clones) for r in rows])
+    points = normals.shape[1]
+    spread = jax.tree.map(lambda m: np.repeat(m, points, axis=1), means)
+    tiled = [jnp.asarray(np.tile(z, clones)[None, :]) for z in normals]
+    traits_of = stacked([row.leukaemia.traits for row in rows])
+    traits = express(spread, tiled, cell.amounts, jnp.asarray(traits_of.bmf_competence_cv), jnp.asarray(traits_of.set_point_cv))
+    growth = stacked([row.leukaemia.growth for row in rows])
+    b_max, leave = balanced_growth(growth)
+    share = np.zeros((len(rows), clones))
+    for i, row in enumerate(rows):
+        others = [s.fraction for s in row.leukaemia.subclones.values()]
+        share[i, : len(others) + 1] = [1.0 - sum(others), *others]
+    cells = np.repeat(share * np.array([[row.burden] for row in rows]) / points, points, axis=1)
+    quiescent = cells * growth.quiescent_fraction
+    return TwinParams(
+        cell=cell,
+        b_max=b_max,
+        death=growth.death_per_day,
+        leave_cycle=leave,
+        enter_cycle=growth.quiescent_to_cycling_per_day,
+        capacity=np.array([[row.capacity] for row in rows]),
+        traits=jax.tree.map(lambda x: jnp.broadcast_to(x, cells.shape), traits),
+        start=Weights(cells - quiescent, quiescent),
+        targets=row_targets([row.drugs for row in rows], order),
+    )
+
+
+def row_drive(end: jax.Array, occupied: jax.Array, block: jax.Array, mean: jax.Array, targets: TargetTable, h: jax.Array) -> tuple[Drive, jax.Array, jax.Array]:
+    """(drive, occupancy, block) of a step, as in the packet model, in float64."""
+    occupied, after = advance_mtorc1_block(occupied, mean, targets, h)
+    after = after.astype(jnp.float64)
+    action = jax.tree.map(lambda x: x.astype(jnp.float64)[:, None], drive(end, targets))
+    return Drive(0.5 * (block + after)[:, None], *action), occupied, after
+
+
+def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int) -> TwinSeries:
+    """Run all rows; `groups` counts the groups of all clones together."""
+    return jax.tree.map(np.asarray, _simulate(params, course, np.float64(h_days), groups))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _simulate(params: TwinParams, course: Course, h: jax.Array, groups: int) -> TwinSeries:
+    cell, traits = params.cell, params.traits
+    rows = params.b_max.shape[0]
+    fast = resting_state(traits, cell)
+
+    def observe(w: Weights, slowing: jax.Array, killed: jax.Array) -> TwinSeries:
+        burden = jnp.sum(w.cycling + w.quiescent, axis=1)
+        dividing = jnp.sum(w.cycling * params.b_max * slowing * traits.division_factor, axis=1)
+        return TwinSeries(burden, dividing / jnp.maximum(burden, 1e-300), killed)
+
+    def step(state: Any, conc: Course) -> tuple[Any, TwinSeries]:
+        w, fast, occupied, block, before, killed = state
+        action, occupied, block = row_drive(conc.end, occupied, block, conc.mean, params.targets, h)
+        fast, rates = advance_cells(fast, traits, action, cell, h)
+        burden = jnp.sum(w.cycling + w.quiescent, axis=1)
+        # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
+        middle = jnp.maximum(burden + 0.5 * (burden - before), 0.0)[:, None]
+        division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
+        death = params.death + rates.death
+        hazards = Hazards(
+            division=division,
+            death_cycling=death + action.cytotoxic_cycling,
+            death_quiescent=death + action.cytotoxic_quiescent,
+            redraw=2.0 * cell.amounts.redraw_probability * division,
+            leave_cycle=params.leave_cycle,
+            enter_cycle=params.enter_cycle,
+        )
+        after = advance_weights(w, hazards, groups, h)
+        alive = 0.5 * (w.cycling + w.quiescent + after.cycling + after.quiescent)
+        killed = killed + h * jnp.sum(rates.death * alive, axis=1)
+        return (after, fast, occupied, block, burden, killed), observe(after, rates.slowing, killed)
+
+    nothing = jnp.zeros(rows)
+    start = jax.tree.map(jnp.asarray, params.start)
+    first = observe(start, jnp.ones_like(fast.phi), nothing)
+    state = (start, fast, jnp.zeros((rows, course.end.shape[2])), nothing, first.burden, nothing)
+    _, series = lax.scan(step, state, course)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, series)
