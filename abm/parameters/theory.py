@@ -88,7 +88,7 @@ class Pharmacokinetics:
     cl: float = quantity("L/h", "Clearance.", low=0.0)
     v1: float = quantity("L", "Central volume.", above=0.0)
     q: float = quantity("L/h", "Inter-compartmental clearance; 0 = one compartment.", low=0.0)
-    v2: float | None = quantity("L", "Peripheral volume; used when q > 0.", above=0.0)
+    v2: float | None = quantity("L", "Peripheral volume; used when q > 0.", low=0.0)
     ka: float | None = quantity("1/h", "First-order absorption; null = doses go into the central compartment.", above=0.0)
     f: float = quantity("1", "Bioavailability.", low=0.0)
     lag: float = quantity("h", "Lag before a dose enters.", low=0.0)
@@ -100,8 +100,8 @@ class Pharmacokinetics:
         problems += [f"theory.times_h[{i}] = {time:g}: must not be negative." for i, time in enumerate(self.times_h) if time < 0.0]
         if not self.times_h:
             problems.append("theory.times_h = []: at least one time is needed.")
-        if self.q > 0.0 and self.v2 is None:
-            problems.append("theory.v2 = null: a volume is needed where q > 0.")
+        if self.q > 0.0 and not self.v2:
+            problems.append(f"theory.v2 = {self.v2 or 'null'}: a volume above 0 is needed where q > 0.")
         _refuse(problems)
 
 

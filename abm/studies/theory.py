@@ -21,7 +21,10 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation
 from abm.errors import RunFault, Stopped
 from abm.models.theory.birth_death import birth_death
+from abm.models.theory.combination import combination
+from abm.models.theory.pharmacokinetics import DRUG, pharmacokinetics
 from abm.models.theory.program import Settings, TheoryProgram
+from abm.models.theory.stress_survival import stress_survival
 from abm.output.provenance import build_provenance
 from abm.output.result import RunResult
 from abm.parameters.experiment import Experiment
@@ -30,8 +33,10 @@ from abm.studies.context import Context
 
 PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
     "birth_death": birth_death,
+    "stress_survival": stress_survival,
+    "combination": combination,
+    "pharmacokinetics": pharmacokinetics,
 }
-DRUGS = ("drug",)
 CELLS = ("arm", "subject", "time", "population")
 ROW = ("arm", "subject")
 
@@ -121,7 +126,7 @@ def _series(program: TheoryProgram, seen: dict[str, np.ndarray]) -> xr.Dataset:
         "time": program.grid.times[list(program.save_steps)],
         "population": list(program.populations),
     }
-    return xr.Dataset(data, coords=coords | ({"drug": list(DRUGS)} if "concentration" in seen else {}))
+    return xr.Dataset(data, coords=coords | ({"drug": [DRUG]} if "concentration" in seen else {}))
 
 
 def _check(series: xr.Dataset) -> None:

@@ -7,10 +7,11 @@ the composition of its parts, so the result is exact in law for any step and any
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from abm.engine.packets import Packets
@@ -26,8 +27,8 @@ class ScheduleParams(NamedTuple):
     """Integrals of the rates over each step, float32 (steps, arms)."""
 
     law: Law
-    division: jax.Array
-    arm_of_row: jax.Array  # int32 (rows,)
+    division: Any
+    arm_of_row: Any  # int32 (rows,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Scheduled(OneColumn):
             return values[k][params.arm_of_row][:, None]
 
         division = of_row(params.division)
-        return rows, packets.fast, Rates(law=jax.tree.map(of_row, params.law), division=division, lazy_death=jax.numpy.zeros_like(division))
+        return rows, packets.fast, Rates(law=jax.tree.map(of_row, params.law), division=division, lazy_death=jnp.zeros_like(division))
 
 
 def expm1_over(x: np.ndarray) -> np.ndarray:
@@ -62,7 +63,8 @@ def step_laws(times: np.ndarray, phases: Phases) -> tuple[Law, np.ndarray]:
         w, v, deaths = w * grown + b * e, v * grown + d * e, deaths + x * (d * e)
         x, division = x * grown, division + b * h
         start = end
-    return Law(w=w, v=v, x=x, deaths=deaths), division
+    parts: list[Any] = [w, v, x, deaths]
+    return Law(*parts), division
 
 
 def schedule_params(times: np.ndarray, phases_of_arms: Sequence[Phases], subjects: int) -> tuple[ScheduleParams, ScheduleParams]:
@@ -70,7 +72,8 @@ def schedule_params(times: np.ndarray, phases_of_arms: Sequence[Phases], subject
     columns = [step_laws(times, phases) for phases in phases_of_arms]
     law, division = jax.tree.map(lambda *values: np.stack(values, axis=1).astype(np.float32), *columns)
     arm_of_row = np.repeat(np.arange(len(phases_of_arms), dtype=np.int32), subjects)
-    return ScheduleParams(law, division, arm_of_row), ScheduleParams(Law(-1, -1, -1, -1), -1, 0)
+    params = ScheduleParams(law, division, arm_of_row)
+    return params, jax.tree.map(lambda _: -1, params)._replace(arm_of_row=0)
 
 
 def longest_window(birth_rate: float) -> float:
@@ -78,7 +81,7 @@ def longest_window(birth_rate: float) -> float:
     return MAX_BIRTHS_PER_STEP / birth_rate if birth_rate > 0.0 else np.inf
 
 
-def scheduled_program(name: str, n0: int, arms: dict[str, Phases], replicates: int, settings: Settings) -> TheoryProgram:
+def scheduled_program(name: str, n0: int, arms: Mapping[str, Phases], replicates: int, settings: Settings) -> TheoryProgram:
     """Program of identical cells; arms share the keys of their subjects."""
     first = next(iter(arms.values()))
     ends = [phase[0] for phases in arms.values() for phase in phases]

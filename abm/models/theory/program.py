@@ -80,7 +80,9 @@ def save_days(end_day: float, interval_hours: float, extra_days: Sequence[float]
     return np.union1d(apart, wanted)
 
 
-def theory_grid(settings: Settings, days: np.ndarray, *, longest_step: float = np.inf, longest_window: float = np.inf, pack: bool = True) -> tuple[Grid, tuple[int, ...]]:
+def theory_grid(
+    settings: Settings, days: np.ndarray, *, longest_step: float = np.inf, longest_window: float = np.inf, pack: bool = True
+) -> tuple[Grid, tuple[int, ...]]:
     """Steps that meet `days` exactly, and the step boundaries of these days.
 
     Args:
