@@ -6,8 +6,10 @@ The free activator p (BIM and BMF pooled) solves
 
 where X_j = C/Ki_j is the competition by BH3 mimetics (a clone with a mutated BCL-2 has a
 larger Ki) and MCL-1 = A_MCL1 (1 - f Phi), quasi-steady because its half-life is 30 min.
-The left side is increasing and concave in p, so Newton steps from the left never
-overshoot and the warm-started root follows within the step.
+The sum is replaced by the one protein A p / (p + K) with its value and slope at the last p,
+for which the balance is a quadratic; with one K the step is exact.  From twice or half
+the root two steps are within 1e-3 for 99 % of amounts and occupancies of any size (two
+Newton steps: 0.2), so the warm-started root also follows a dose or a redraw of traits.
 
     hazard = death_factor h_max p^n / (p50^n + p^n) + h_ISR s
 
@@ -24,11 +26,11 @@ from abm.biology.kinetics import hill
 from abm.cells import Drive, Traits
 from abm.parameters.cell import Apoptosis, Bh3Binding, Mcl1
 
-NEWTON_STEPS = 2
+BALANCE_STEPS = 2
 
 
-def free_activator(start: jax.Array, traits: Traits, bmf: jax.Array, phi: jax.Array, drive: Drive, binding: Bh3Binding, mcl1: Mcl1, steps: int = NEWTON_STEPS) -> jax.Array:
-    """Free activator, nmol/L, after `steps` Newton steps from `start`; shapes (rows, packets)."""
+def free_activator(start: jax.Array, traits: Traits, bmf: jax.Array, phi: jax.Array, drive: Drive, binding: Bh3Binding, mcl1: Mcl1, steps: int = BALANCE_STEPS) -> jax.Array:
+    """Free activator, nmol/L, after `steps` steps from `start` >= 0; shapes (rows, packets)."""
     k2 = binding.kd_bcl2_nm * (1.0 + drive.bcl2_occupancy / traits.bcl2_ki_factor)
     kx = binding.kd_bclxl_nm * (1.0 + drive.bclxl_occupancy)
     km = binding.kd_mcl1_nm * (1.0 + drive.mcl1_occupancy)
@@ -41,9 +43,13 @@ def free_activator(start: jax.Array, traits: Traits, bmf: jax.Array, phi: jax.Ar
         inverse = 1.0 / (q2 * qx * qm)
         r2, rx, rm = qx * qm * inverse, q2 * qm * inverse, q2 * qx * inverse
         b2, bx, bm = a2 * r2, ax * rx, am * rm
-        # Newton on f(p) = 0 rearranged so that no small difference is formed.
-        numerator = total - p * p * (b2 * r2 + bx * rx + bm * rm)
-        p = jnp.maximum(numerator / (1.0 + k2 * b2 * r2 + kx * bx * rx + km * bm * rm), 1e-6)
+        bound = b2 + bx + bm
+        curvature = 1.0 / jnp.maximum(b2 * r2 + bx * rx + bm * rm, 1e-30)
+        k = (k2 * b2 * r2 + kx * bx * rx + km * bm * rm) * curvature
+        middle = total - k - bound * bound * curvature
+        root = jnp.sqrt(middle * middle + 4.0 * total * k)
+        # The positive root of the quadratic, without a difference of near numbers.
+        p = jnp.where(middle > 0.0, 0.5 * (middle + root), 2.0 * total * k / jnp.maximum(root - middle, 1e-30))
     return p
 
 

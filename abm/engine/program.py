@@ -2,9 +2,10 @@
 
 A model fills it with biology.  In a step the model advances the fast state of the
 packets and says how the law of births and deaths goes on; the packets only carry the
-integrals.  At the end of a window the program draws births and deaths, exactly for
-hazards that changed in between, books them, and lets the model move cells between
-columns.  Where packing is due the model renews traits and packets are merged and split.
+integrals.  In the middle and at the end of a window the program draws births and deaths,
+exactly for hazards that changed in between, and books them; in the middle the model
+also moves cells between columns.  Where packing is due the model renews traits and
+packets are merged and split.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Model(Protocol):
         ...
 
     def window(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array) -> tuple[Any, Packets, list[list[jax.Array | None]]]:
-        """(row state, packets, moves[from][to]) at the end of a window of `days`."""
+        """(row state, packets, moves[from][to]) over a window of `days`; no moves is an empty list."""
         ...
 
     def renew(self, params: Any, packets: Packets, words: Words) -> Packets:
@@ -212,15 +213,15 @@ def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times
     return after
 
 
-def end_of_window(
-    model: Model, moves_due: bool, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
+def draw_and_move(
+    model: Model, window_days: float | None, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
 ) -> Carry:
-    """Draw and tally at `stop`; with `moves_due` also the moves of the window that began at `start`."""
+    """Draw and tally at the step boundary `stop`, and move cells between columns for a window of `window_days`, if given."""
     hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
     packets, lost = _draw(model, subjects, carry.packets, stop)
     rows, moves = carry.rows, []
-    if moves_due:
-        rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), times[stop] - times[start])
+    if window_days is not None:
+        rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), jnp.float64(window_days))
     zero = jnp.zeros_like(packets.lazy_exposure)
     packets = packets._replace(law=no_time(zero), lazy_exposure=zero)
     return carry._replace(packets=packets, rows=rows, tally=_booked(model, carry.tally, packets, lost, hidden, moves))

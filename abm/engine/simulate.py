@@ -12,15 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Subjects, end_of_window, keep_finished, pack, run_steps
+from abm.engine.program import Carry, Model, Subjects, draw_and_move, keep_finished, pack, run_steps
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """Times of the steps and where windows and packings are due."""
+    """Times of the steps and what is due at them."""
 
     times: np.ndarray  # float64 (steps + 1,), d
-    window: np.ndarray  # bool (steps + 1,), a window ends at this time
+    window: np.ndarray  # bool (steps + 1,), births and deaths are drawn: to look at the cells here changes nothing
     pack: np.ndarray  # bool (steps + 1,)
+    moves: np.ndarray | None = None  # bool (steps + 1,), the moves of a whole window happen; None = nowhere
+    window_days: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -35,8 +37,12 @@ class Grid:
 def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hours: float, extra_days: tuple[float, ...] = ()) -> Grid:
     """Grid t_k = k dt up to `end_day`, joined by `extra_days` that must be met exactly.
 
-    Windows end at multiples of `window_hours` (every step, if the step is longer), packings
-    at multiples of `packing_hours`.
+    Births and deaths are drawn at multiples of `window_hours` (every step, if the step is
+    longer).  The moves between columns of a whole window happen in its middle, or at the
+    last step boundary before it (at the end of the step, if the window is one step).
+    Growth on either side of the moves makes the split symmetric (Strang 1968,
+    doi:10.1137/0705041): at the ends of windows its error is of second order in the window.
+    Packings are due at multiples of `packing_hours`.
     """
     steps = int(np.ceil(end_day * 24.0 / dt_hours - 1e-9))
     base = np.arange(steps + 1) * (dt_hours / 24.0)
@@ -48,29 +54,29 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     every = max(1, int(round(window_hours / dt_hours)))
     every_pack = max(1, int(round(packing_hours / dt_hours)))
     window = on_grid & (k % every == 0) & (k > 0)
+    moves = on_grid & (k % every == every // 2) & (k > 0)
     pack = on_grid & (k % every_pack == 0) & (k > 0)
-    return Grid(times=times, window=window, pack=pack)
+    return Grid(times=times, window=window, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
 
 
 class Segment(NamedTuple):
-    """Piece of the grid between two draws; step boundaries."""
+    """Piece of the grid between two draws; step boundaries, and what is due at `stop`."""
 
     start: int
     stop: int
-    opened: int  # where the window began that `stop` lies in or closes
-    window: bool  # a window closes at `stop`
+    moves: bool
     pack: bool
 
 
 def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
     """Pieces of the grid between two step boundaries, none if `stop` is not after `start`."""
-    closed = np.flatnonzero(grid.window[: start + 1])
-    opened = int(closed[-1]) if closed.size else 0
+    moves = np.zeros_like(grid.window) if grid.moves is None else grid.moves
+    due = grid.window | grid.pack | moves
     segments, begun = [], start
     for k in range(start + 1, stop + 1):
-        if grid.window[k] or grid.pack[k] or k == stop:
-            segments.append(Segment(begun, k, opened, bool(grid.window[k]), bool(grid.pack[k])))
-            begun, opened = k, k if grid.window[k] else opened
+        if due[k] or k == stop:
+            segments.append(Segment(begun, k, bool(moves[k]), bool(grid.pack[k])))
+            begun = k
     return segments
 
 
@@ -107,14 +113,13 @@ class Simulation:
         self._functions = {name: self._compiled(function, freeze) for name, function in self._pieces(model, resolution).items()}
         self._observers: dict[Any, Callable[..., Any]] = {}
 
-    @staticmethod
-    def _pieces(model: Model, resolution: int) -> dict[str, Callable[..., Carry]]:
+    def _pieces(self, model: Model, resolution: int) -> dict[str, Callable[..., Carry]]:
         # Separate programs called from the host: nested in one loop, XLA's CPU compiler takes
         # a minute and two devices wait for each other in every branch.
         return {
             "steps": functools.partial(run_steps, model),
-            "window": functools.partial(end_of_window, model, True),
-            "draw": functools.partial(end_of_window, model, False),
+            "moves": functools.partial(draw_and_move, model, self.grid.window_days),
+            "draw": functools.partial(draw_and_move, model, None),
             "pack": functools.partial(pack, model, resolution),
         }
 
@@ -129,10 +134,8 @@ class Simulation:
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
-            for name in ("steps", "window" if segment.window else "draw", *(("pack",) if segment.pack else ())):
-                # A stop within a window draws births and deaths; the moves are those of the whole window.
-                start = segment.opened if name == "window" else segment.start
-                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(start), np.int32(segment.stop))
+            for name in ("steps", "moves" if segment.moves else "draw", *(("pack",) if segment.pack else ())):
+                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(segment.start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
         self.step = step
 

@@ -171,8 +171,12 @@ def _lattice(bits: jax.Array, n: jax.Array, r: jax.Array, y: jax.Array, log_p0: 
     for k in range(N_EXACT):
         small = jnp.where(x < tail, _F(k + 1), small)
         if k < N_EXACT - 1:
-            p = p * ((n32 + _F(s * k)) * (r * _F(1.0 / (k + 1))))
-            tail = tail - p
+            ratio = (n32 + _F(s * k)) * (r * _F(1.0 / (k + 1)))
+            p = p * ratio
+            # What the subtractions leave of an upper tail is rounding once the true tail,
+            # below 2 p(k + 1) where ratios fall under 1/2, is smaller.
+            after = p * ((n32 + _F(s * (k + 1))) * (r * _F(1.0 / (k + 2))))
+            tail = jnp.where(ratio < _F(0.5), jnp.minimum(tail - p, _F(2) * after), tail - p)
     sd, z = _cornish_fisher(_upper_normal(t, lower), n32, y, s)
     large = jnp.floor(n * y.astype(jnp.float64) + (sd * z).astype(jnp.float64) + 0.5)
     return jnp.where(small < _F(N_EXACT), small.astype(jnp.float64), jnp.maximum(large, float(N_EXACT)))

@@ -2,7 +2,7 @@
 
 Columns of a packet: cycling, quiescent, blood.  A step computes, in this order:
 exposure -> action on targets -> healthy lineages -> inside the leukaemic cells ->
-hazards.  A window moves cells between the columns.
+hazards.  In the middle of a window cells move between the columns.
 """
 
 from __future__ import annotations
