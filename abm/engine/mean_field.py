@@ -22,6 +22,7 @@ from scipy.stats import qmc
 
 from abm.biology.heredity import N_NORMALS
 from abm.biology.kinetics import relax
+from abm.engine.devices import pad_rows, padded, place, row_mesh
 
 COMPETENCE = N_NORMALS - 1
 
@@ -93,3 +94,10 @@ def trait_points(points: int, clones: int, levels: int, seed: int = 11) -> np.nd
 def stacked(trees: list[Any]) -> Any:
     """Records or tuples of plain numbers, one per row, as one whose numbers are float64 (rows, 1)."""
     return jax.tree.map(lambda *values: np.array(values, np.float64)[:, None], *trees)
+
+
+def spread_rows(tree: Any, axis: int, rows: int) -> Any:
+    """A tree of arrays whose rows, along `axis`, are spread over the devices; rows are repeated to fill them evenly."""
+    mesh = row_mesh(rows, None)
+    axes = jax.tree.map(lambda _: axis, tree)
+    return place(pad_rows(tree, axes, padded(rows, mesh)), axes, mesh)

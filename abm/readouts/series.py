@@ -22,4 +22,4 @@ def series(view: View) -> xr.Dataset:
         "time": ("time", np.asarray(view.times, float), {"units": "d"}),
         "leukaemia": ("subject", list(view.leukaemias)),
     }
-    return xr.merge([xr.Dataset(coords=coords), *(readout(view) for readout in READOUTS)], join="exact", combine_attrs="drop")
+    return xr.merge([xr.Dataset(coords=coords), *(readout(view) for readout in READOUTS)], join="exact", combine_attrs="override")
