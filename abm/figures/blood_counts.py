@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Above this a linear axis would hide the loss of blood, which is what the figure is about.
+_LINEAR_TOP = 200.0
+
 READOUTS = ("neutrophils", "platelets", "haemoglobin", "lymphocytes")
 
 
@@ -41,8 +44,10 @@ def blood_counts(run: Any) -> Figure:
                     axes.set_title(readout.capitalize())
                 if column == 0:
                     axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", name) if name else "", 22), f"% of {reference}"]), fontsize=12)
-        panels[0, 0].set_ylim(0.0, min(200.0, max(115.0, 1.03 * top)))
+        _scale(panels[0, 0], top)
         notes = ["Thin lines: single mice; thick line: median of the arm. Dashed: 60 % of the reference."]
+        if top > _LINEAR_TOP:
+            notes.append("Above 100 %: leukaemia crowds out the blood of the vehicle twin. The harm of the drugs alone: experiment=healthy_mice.")
         return sheet.finish("Blood counts", arm_handles(view), notes=notes)
 
 
@@ -60,6 +65,18 @@ def relative(view: View, readout: str) -> tuple[np.ndarray[Any, Any], str]:
         for members in view.groups.values():
             reference[:, members] = median_over(base[members])
     return 100.0 * np.divide(values, reference, out=np.full_like(values, np.nan), where=reference > 0), name
+
+
+def _scale(axes: Axes, top: float) -> None:
+    """Linear from zero; logarithmic where the vehicle twin has lost most of its blood."""
+    if top <= _LINEAR_TOP:
+        axes.set_ylim(0.0, max(115.0, 1.03 * top))
+        return
+    axes.set_yscale("log")
+    axes.set_ylim(40.0, 1.2 * top)
+    ticks = [t for t in (50, 100, 200, 500, 1000, 2000, 5000, 10000) if t <= 1.2 * top]
+    axes.set_yticks(ticks, [str(t) for t in ticks])
+    axes.minorticks_off()
 
 
 def _draw(axes: Axes, view: View, percent: np.ndarray[Any, Any]) -> float:

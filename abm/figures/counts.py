@@ -18,6 +18,11 @@ _MOST_PANELS = 12
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+_CONCENTRATIONS = "Drug concentration"
+# Looks further apart than this miss the peaks of oral drugs.
+_COARSE_DAYS = 0.25
+
+
 def counts(run: Any) -> Figure:
     """Cells of every population over time: mean and 5-95 % over subjects, all arms."""
     view = as_view(run)
@@ -35,7 +40,7 @@ def concentrations(run: Any) -> Figure:
     units = values.attrs.get("units", "")
     given = [i for i in range(values.shape[0]) if np.nanmax(values.values[i], initial=0.0) > 0] or list(range(values.shape[0]))
     names = [view.label("drugs", str(values["drug"].values[i])) for i in given]
-    return _figure(view, "Drug concentration", names, values.values[given].astype(float), f"Concentration ({units})" if units else "Concentration")
+    return _figure(view, _CONCENTRATIONS, names, values.values[given].astype(float), f"Concentration ({units})" if units else "Concentration")
 
 
 def _figure(view: View, title: str, names: list[str], values: np.ndarray[Any, Any], label: str) -> Figure:
@@ -54,6 +59,9 @@ def _figure(view: View, title: str, names: list[str], values: np.ndarray[Any, An
                 axes.set_ylabel(label)
         number = len(view.subjects)
         notes = [f"Line: mean of {number} subjects; band: 5 to 95 % of them." if number > 1 else "One subject."]
+        interval = float(np.diff(view.series["time"].values).max(initial=0.0))
+        if title == _CONCENTRATIONS and interval >= _COARSE_DAYS:
+            notes.append(f"Seen every {24.0 * interval:g} h: peaks between are not drawn; exact c_max, c_trough and AUC stand in the endpoints.")
         return sheet.finish(title, arm_handles(view), notes=notes)
 
 
