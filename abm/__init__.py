@@ -34,7 +34,7 @@ _HOME = {
     "Stopped": "abm.errors",
 }
 
-__all__ = sorted(_HOME)
+__all__ = ["AbmError", "FormatError", "InputError", "Run", "RunFault", "RunResult", "Stopped", "compose", "load", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 
 
-def relax(value: jax.Array, target: jax.Array, rate_per_day: jax.Array, h: jax.Array) -> jax.Array:
+def relax(value: jax.Array, target: jax.Array, rate_per_day: jax.Array | float, h: jax.Array) -> jax.Array:
     """Exact solution after `h` days of dx/dt = rate (target - x) with a constant target."""
     return target + (value - target) * jnp.exp(-rate_per_day * h)
 
 
-def hill(x: jax.Array, half_point: jax.Array, exponent: jax.Array) -> jax.Array:
+def hill(x: jax.Array, half_point: jax.Array | float, exponent: jax.Array | float) -> jax.Array:
     """x^n / (half_point^n + x^n) for x >= 0; exactly 0 at x = 0."""
     ratio = jnp.maximum(x, 1e-30) / half_point
     power = jnp.exp(exponent * jnp.log(ratio))

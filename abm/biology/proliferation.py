@@ -17,7 +17,7 @@ from abm.parameters.cell import Proliferation
 from abm.parameters.leukaemia import Growth
 
 
-def balanced_growth(growth: Growth) -> tuple[jax.Array, jax.Array]:
+def balanced_growth(growth: Growth) -> tuple[float, float]:
     """(b_max, k_cq), 1/d: division hazard of cycling cells and hazard of leaving the cycle."""
     rho = growth.quiescent_fraction / (1.0 - growth.quiescent_fraction)
     k_cq = (growth.net_per_day + growth.quiescent_to_cycling_per_day + growth.death_per_day) * rho

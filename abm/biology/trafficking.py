@@ -26,7 +26,9 @@ def _multiply(a: jax.Array, b: jax.Array) -> jax.Array:
     return a[:, 0, None] * b[None, 0] + a[:, 1, None] * b[None, 1] + a[:, 2, None] * b[None, 2]
 
 
-def transition_matrix(leave_cycle: jax.Array, enter_cycle: jax.Array, egress: jax.Array, homing: jax.Array, quiescent_fraction: jax.Array, days: jax.Array) -> jax.Array:
+def transition_matrix(
+    leave_cycle: jax.Array, enter_cycle: jax.Array, egress: jax.Array, homing: jax.Array, quiescent_fraction: jax.Array, days: jax.Array
+) -> jax.Array:
     """Probabilities of being in condition j after `days`, from condition i: shape (3, 3, ...).
 
     Args:

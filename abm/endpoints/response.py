@@ -19,13 +19,16 @@ def reduction(series: xr.Dataset, trial: Trial, vehicle: str | None) -> xr.Datas
 
     A cleared subject has an infinite reduction.
     """
-    burden = series["count"].sel(population="leukaemia").astype(float)
-    end = burden.sel(time=trial.treatment_days, method="nearest")
-    with np.errstate(divide="ignore"):
-        data = {"log10_reduction_at_end_of_treatment": np.log10(burden.isel(time=0)) - np.log10(end)}
+    burden = series["count"].sel(population="leukaemia").transpose("arm", "subject", "time")
+    days = np.abs(series["time"].values - trial.treatment_days)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_cells = np.log10(burden.values.astype(float))
+        end = log_cells[:, :, int(days.argmin())]
+        data = {"log10_reduction_at_end_of_treatment": (_ROW, log_cells[:, :, 0] - end)}
         if vehicle is not None:
-            data["log10_burden_vs_vehicle_at_end_of_treatment"] = np.log10(end) - np.log10(end.sel(arm=vehicle))
-    return xr.Dataset({name: (_ROW, array.values) for name, array in data.items()})
+            twin = end[[series["arm"].values.tolist().index(vehicle)]]
+            data["log10_burden_vs_vehicle_at_end_of_treatment"] = (_ROW, end - twin)
+    return xr.Dataset(data)
 
 
 def event(series: xr.Dataset, trial: Trial) -> xr.Dataset:

@@ -19,7 +19,7 @@ from abm.errors import InputError
 def save_tree(path: Path, tree: Any, header: dict[str, Any]) -> None:
     """Write the arrays of `tree` and a JSON header to `path` (.npz)."""
     leaves = jax.tree.leaves(tree)
-    arrays = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
+    arrays: dict[str, Any] = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
     with path.open("wb") as file:
         np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -44,7 +44,7 @@ def load_tree(path: Path, like: Any) -> Any:
     Raises:
         InputError: If the stored arrays do not fit `like`.
     """
-    structure = jax.tree.structure(like)
+    structure: Any = jax.tree.structure(like)
     with np.load(path, allow_pickle=False) as stored:
         leaves = [stored[f"leaf_{i}"] for i in range(sum(name.startswith("leaf_") for name in stored.files))]
     if len(leaves) != structure.num_leaves:

@@ -201,7 +201,8 @@ def advance_healthy(
     )
     count = dividing - ended + offspring(bits(1, strata), dividing - ended, law)
     left = ended + hidden
-    progenitors, died = _dying_and_moving(bits, left, count, killed / (killed + _f32(params.k_tr)[:, :, None]), 2.0 * cell.amounts.redraw_probability * division * h32)
+    share_died = killed / (killed + _f32(params.k_tr)[:, :, None])
+    progenitors, died = _dying_and_moving(bits, left, count, share_died, 2.0 * cell.amounts.redraw_probability * division * h32)
     matured = _sum_strata(left - died)
     transit, released_cells = _advance_transit(state.transit, leaving, matured, transit_exposure, bits(4, TRANSIT_STAGES))
     released = released_cells * params.released
@@ -273,6 +274,6 @@ def _advance_transit(transit: jax.Array, leaving: jax.Array, matured: jax.Array,
         passing = binomial(word, arriving, through, log_stay)
         return leave + passing, cells - leave + arriving - passing
 
-    by_stage = tuple(jnp.moveaxis(x, 2, 0) for x in (transit, leaving, bits))
+    by_stage = (jnp.moveaxis(transit, 2, 0), jnp.moveaxis(leaving, 2, 0), jnp.moveaxis(bits, 2, 0))
     released, stages = lax.scan(stage, matured, by_stage)
     return jnp.moveaxis(stages, 0, 2), released

@@ -19,15 +19,14 @@ from abm.biology.haematopoiesis import crowding
 from abm.biology.intracellular import advance_cells
 from abm.biology.proliferation import room
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
-from abm.cells import Drive, Traits
+from abm.cells import Drive
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
 from abm.models.redraw import redraw
-from abm.parameters.cell import Cell
-from abm.pharmacology.action import TargetTable, advance_mtorc1_block, drive
-from abm.pharmacology.exposure import ExposurePlan, advance_exposure
+from abm.pharmacology.action import advance_mtorc1_block, drive
+from abm.pharmacology.exposure import advance_exposure
 from abm.streams import STREAM_SWITCH_BLOOD, STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT
 
 COLUMNS = ("cycling", "quiescent", "blood")
@@ -36,58 +35,58 @@ COLUMNS = ("cycling", "quiescent", "blood")
 class HostParams(NamedTuple):
     """Numbers of the host, float64 scalars."""
 
-    carrying_capacity: jax.Array
-    crowding_half_burden: jax.Array
-    egress_at_half: jax.Array
-    burden_at_half: jax.Array
-    egress_exponent: jax.Array
-    homing: jax.Array  # 1/d
+    carrying_capacity: Any
+    crowding_half_burden: Any
+    egress_at_half: Any
+    burden_at_half: Any
+    egress_exponent: Any
+    homing: Any  # 1/d
 
 
 class GrowthParams(NamedTuple):
     """Kinetics of each row's leukaemia, float32 (rows, 1)."""
 
-    b_max: jax.Array
-    death: jax.Array
-    leave_cycle: jax.Array
-    enter_cycle: jax.Array
-    quiescent_fraction: jax.Array
-    set_point_cv: jax.Array
+    b_max: Any
+    death: Any
+    leave_cycle: Any
+    enter_cycle: Any
+    quiescent_fraction: Any
+    set_point_cv: Any
 
 
 class XenograftParams(NamedTuple):
-    """All numbers of the model."""
+    """All numbers of the model: arrays on the host or on a device, or the tree of their row axes."""
 
-    cell: Cell  # float32 scalars or (rows, 1)
+    cell: Any  # float32 scalars or (rows, 1)
     host: HostParams
     growth: GrowthParams
-    means: Traits  # float32 (rows, clones)
+    means: Any  # float32 (rows, clones)
     healthy: HealthyParams
-    targets: TargetTable
-    free: jax.Array  # (drugs,) free at the cell over total
-    exposure: ExposurePlan
-    arm_of_row: jax.Array  # int32 (rows,)
+    targets: Any
+    free: Any  # (drugs,) free at the cell over total
+    exposure: Any
+    arm_of_row: Any  # int32 (rows,)
 
 
 class ExposureRecord(NamedTuple):
     """Exposure so far, float64 (rows, drugs), nmol/L."""
 
-    now: jax.Array
-    auc: jax.Array  # nmol/L day
-    c_max: jax.Array
-    c_trough: jax.Array  # before the last dose
+    now: Any
+    auc: Any  # nmol/L day
+    c_max: Any
+    c_trough: Any  # before the last dose
 
 
 class RowState(NamedTuple):
     """State of each row beside its packets."""
 
-    drug_state: jax.Array  # float64 (rows, drugs, 3), mg
-    occupied: jax.Array  # float64 (rows, drugs), mTORC1 occupancy
-    block: jax.Array  # float32 (rows,), mTORC1 inhibition at the end of the last step
-    gate: jax.Array  # float64 (rows, drugs), factor on doses
+    drug_state: Any  # float64 (rows, drugs, 3), mg
+    occupied: Any  # float64 (rows, drugs), mTORC1 occupancy
+    block: Any  # float32 (rows,), mTORC1 inhibition at the end of the last step
+    gate: Any  # float64 (rows, drugs), factor on doses
     record: ExposureRecord
     healthy: HealthyState
-    burden: jax.Array  # float64 (rows,), leukaemic cells at the start of the last step
+    burden: Any  # float64 (rows,), leukaemic cells at the start of the last step
 
 
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:

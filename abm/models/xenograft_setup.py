@@ -128,7 +128,8 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     drugs = drugs_given(experiment) if treated else []
     doses = [arm_doses(experiment, arm) for arm in experiment.arms] if treated else [()]
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
-    plan = plan_exposure(individual_pk(experiment, drugs, rows), drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
+    pk = individual_pk(experiment, drugs, rows)
+    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
     by_name = {name: clone_means(experiment.leukaemias[name], experiment.cell.amounts.reference_nm, n_clones) for name in set(rows.leukaemias)}
     means = jax.tree.map(lambda *values: np.stack(values), *(by_name[name] for name in rows.leukaemias))
     return XenograftParams(
@@ -165,7 +166,8 @@ def param_axes(params: XenograftParams) -> XenograftParams:
     def first(tree: Any) -> Any:
         return jax.tree.map(lambda _: 0, tree)
 
-    exposure = ExposurePlan(**{name: -1 if axis is None else axis for name, axis in ROW_AXIS.items()})
+    axes: dict[str, Any] = {name: -1 if axis is None else axis for name, axis in ROW_AXIS.items()}
+    exposure = ExposurePlan(**axes)
     targets: TargetTable = none(params.targets)
     return XenograftParams(
         cell=none(params.cell),

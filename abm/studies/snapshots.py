@@ -21,8 +21,8 @@ def snapshot(packets: Packets, day: float, arms: tuple[str, ...], subjects: tupl
     arm, subject = np.divmod(row, len(subjects))
     obs = pd.DataFrame(
         {
-            "arm": pd.Categorical.from_codes(arm, categories=list(arms)),
-            "subject": pd.Categorical.from_codes(subject, categories=list(subjects)),
+            "arm": pd.Categorical(np.array(arms)[arm], categories=list(arms)),
+            "subject": pd.Categorical(np.array(subjects)[subject], categories=list(subjects)),
             "clone": np.asarray(packets.clone)[row, place].astype(np.int64),
             **{name: np.asarray(column)[row, place].astype(np.int64) for name, column in zip(COLUMNS, packets.counts, strict=True)},
         }

@@ -54,7 +54,8 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
         lead_in = trial.restore(stored)
     trial.run(lead_in)
     clock["trial"] = time.monotonic()
-    return assemble(experiment, context, trial.view(mechanisms), _lead_in_view(experiment, subjects, mechanisms, lead_in), lead_in, trial.snapshots, trial.simulation, clock)
+    before = _lead_in_view(experiment, subjects, mechanisms, lead_in)
+    return assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
 
 
 def _subjects(experiment: Experiment) -> SubjectTable:

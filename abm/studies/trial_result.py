@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -46,7 +45,7 @@ def assemble(
     events = pd.concat([_randomisation_events(view, lead_in, in_trial), response_events(endpoints)], ignore_index=True)
     wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
     config = yaml.safe_load(context.config_yaml) or {}
-    device = jax.devices()[0]
+    device = device_name(simulation)
     missing = [view.subjects[s] for s in np.flatnonzero(~in_trial.all(axis=0))]
     return RunResult(
         series=series,
@@ -57,11 +56,15 @@ def assemble(
         cells=cells,
         engine=_engine(experiment, view, simulation, wall),
         config_yaml=context.config_yaml,
-        provenance=build_provenance(
-            config, overrides=context.overrides, device=f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}", seed=experiment.seed, wall_seconds=wall
-        ),
+        provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
         summary={"warnings": [f"never randomised: {', '.join(missing)}"] if missing else []},
     )
+
+
+def device_name(simulation: Simulation) -> str:
+    """Kind and number of the devices."""
+    device = simulation.mesh.devices.flat[0]
+    return f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}"
 
 
 def vehicle_arm(experiment: Experiment) -> str | None:
@@ -148,13 +151,12 @@ def _engine(experiment: Experiment, view: View, simulation: Simulation, wall: di
     """Resolution, splits, merges, step, device and wall time."""
     stats = view.seen.stats
     last: dict[str, Any] = {"packets": stats.packets, "packets_peak": stats.peak_packets, "splits": stats.splits, "merges": stats.merges}
-    device = jax.devices()[0]
     return xr.Dataset(
         {
             **{name: (("arm", "subject"), np.asarray(values)[:, :, -1]) for name, values in last.items()},
             "capacity": capacity_for(experiment.engine.packets),
             "dt_hours": step_hours(experiment),
-            "device": f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}",
+            "device": device_name(simulation),
             "wall_seconds": ("phase", list(wall.values())),
         },
         coords={"arm": list(view.arms), "subject": list(view.subjects), "phase": list(wall)},
