@@ -22,6 +22,7 @@ from abm.engine.simulate import Simulation
 from abm.errors import RunFault, Stopped
 from abm.models.theory.birth_death import birth_death
 from abm.models.theory.combination import combination
+from abm.models.theory.logistic import logistic
 from abm.models.theory.pharmacokinetics import DRUG, pharmacokinetics
 from abm.models.theory.program import Settings, TheoryProgram
 from abm.models.theory.stress_survival import stress_survival
@@ -36,6 +37,7 @@ PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
     "stress_survival": stress_survival,
     "combination": combination,
     "pharmacokinetics": pharmacokinetics,
+    "logistic": logistic,
 }
 CELLS = ("arm", "subject", "time", "population")
 ROW = ("arm", "subject")

@@ -81,7 +81,13 @@ def save_days(end_day: float, interval_hours: float, extra_days: Sequence[float]
 
 
 def theory_grid(
-    settings: Settings, days: np.ndarray, *, longest_step: float = np.inf, longest_window: float = np.inf, pack: bool = True
+    settings: Settings,
+    days: np.ndarray,
+    *,
+    longest_step: float = np.inf,
+    longest_window: float = np.inf,
+    every_step: bool = False,
+    pack: bool = True,
 ) -> tuple[Grid, tuple[int, ...]]:
     """Steps that meet `days` exactly, and the step boundaries of these days.
 
@@ -89,6 +95,7 @@ def theory_grid(
         days: Days to record, rising; the last one is the end.
         longest_step: Longer steps are cut into equal parts, d.
         longest_window: Longest time between two draws, d; recording draws as well.
+        every_step: Whether to draw after every step.
         pack: Whether packets are merged and split.
     """
     base = make_grid(float(days[-1]), settings.dt_hours, settings.dt_hours, settings.packing_hours, tuple(days))
@@ -103,6 +110,7 @@ def theory_grid(
     times[saved] = days
     drawn = packing.copy()
     drawn[saved] = True
+    drawn |= every_step
     return Grid(times=times, window=_draws(times, drawn, longest_window), pack=packing), tuple(int(k) for k in saved)
 
 
