@@ -1,0 +1,82 @@
+"""The linear birth-death process against its exact law, at several steps and numbers of packets.
+
+Every test states n, the exact value comes from generating functions, and the chance of a
+false alarm is at most 1e-7 per assertion (|z| < 5.33, p > 1e-7).  Seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.exact_branching import Phases, moments, p_of_chi_square, probabilities, z_of_mean, z_of_variance
+from tests.theory_runs import NEVER, SMALLEST_P, Z, run
+
+GROWTH: Phases = [(60.0, 0.14, 0.13)]
+DECLINE: Phases = [(150.0, 0.14, 0.17)]
+PULSED: Phases = [(7.0, 0.5, 0.2), (14.0, 0.5, 1.1), (21.0, 0.5, 0.2), (28.0, 0.5, 1.1)]
+FAST_OFF_GRID: Phases = [(0.37, 3.0, 0.4), (1.21, 0.2, 2.5), (1.9, 2.0, 2.0)]
+
+
+def check_law(x: np.ndarray, phases: Phases, n0: int, size: int) -> None:
+    """Mean, variance, extinction and the whole distribution."""
+    p = probabilities(phases, n0, size)
+    mean, variance = moments(phases, n0)
+    assert p @ np.arange(size) == pytest.approx(mean, rel=1e-9)
+    assert abs(z_of_mean(x, mean, variance)) < Z
+    assert abs(z_of_variance(x, p)) < Z
+    if p[0] > 1e-3:
+        assert abs(z_of_mean(x == 0, p[0], p[0] * (1.0 - p[0]))) < Z
+    assert p_of_chi_square(x, p) > SMALLEST_P
+
+
+def final(series: xr.Dataset) -> np.ndarray:
+    values: np.ndarray = series["count"].sel(arm="theory", population="cells").isel(time=-1).values
+    return values
+
+
+def test_exact_values_of_the_public_cases() -> None:
+    assert moments(GROWTH, 200) == pytest.approx((364.42, 8089.2), rel=2e-5)
+    assert moments(DECLINE, 500) == pytest.approx((5.5545, 56.76), rel=1e-4)
+    assert moments(PULSED, 20) == pytest.approx((0.29991, 0.96865), rel=2e-5)
+    assert probabilities(DECLINE, 500, 1024)[0] == pytest.approx(0.37149, abs=1e-5)
+    assert probabilities(PULSED, 20, 1024)[0] == pytest.approx(0.86779, abs=1e-5)
+
+
+def test_growth_at_the_default_step_with_packing() -> None:
+    # n = 2000; 200 cells in 64 packets that are split and merged every day
+    series = run("birth_death", {"n0": 200, "phases": GROWTH, "replicates": 2000}, interval_hours=240.0)
+    check_law(final(series), GROWTH, 200, 4096)
+    # Tallies: the expected births are b times the expected time lived, n0 (e^{gt} - 1) / g.
+    growth = (np.exp(0.01 * series["time"].values[-1]) - 1.0) / 0.01
+    for tally, rate in (("births", 0.14), ("deaths", 0.13)):
+        x = series[tally].isel(time=-1).values.ravel()
+        assert abs(z_of_mean(x, 200 * rate * growth, float(np.var(x)))) < Z
+    assert np.array_equal(series["time"].values, np.arange(0.0, 61.0, 10.0))
+
+
+@pytest.mark.parametrize(("dt_hours", "packets", "n"), [(24.0, 8, 8000), (1.0, 64, 3000)])
+def test_pulsed_rates(dt_hours: float, packets: int, n: int) -> None:
+    series = run("birth_death", {"n0": 20, "phases": PULSED, "replicates": n}, seed=2, dt_hours=dt_hours, packets=packets, packing_hours=NEVER)
+    check_law(final(series), PULSED, 20, 1024)
+    assert {0.0, 7.0, 14.0, 21.0, 28.0} <= set(series["time"].values.tolist())
+    middle = series["count"].sel(time=14.0).values.ravel()
+    check_law(middle, PULSED[:2], 20, 1024)
+
+
+def test_decline_to_extinction_with_few_packets_and_long_steps() -> None:
+    # n = 4000; 62 or 63 cells per packet
+    series = run("birth_death", {"n0": 500, "phases": DECLINE, "replicates": 4000}, seed=3, dt_hours=24.0 * 7, packets=8, packing_hours=NEVER)
+    check_law(final(series), DECLINE, 500, 1024)
+
+
+def test_fast_rates_whose_phases_end_within_a_step() -> None:
+    # n = 10000; the step of a day is cut so that a founder has at most half a birth between two draws
+    series = run("birth_death", {"n0": 1, "phases": FAST_OFF_GRID, "replicates": 10_000}, seed=4, dt_hours=24.0, packing_hours=NEVER)
+    check_law(final(series), FAST_OFF_GRID, 1, 1024)
+    assert {0.37, 1.21, 1.9} <= set(series["time"].values.tolist())
+    # A replicate is the same whatever the number of others.
+    few = run("birth_death", {"n0": 1, "phases": FAST_OFF_GRID, "replicates": 5}, seed=4, dt_hours=24.0, packing_hours=NEVER)
+    for name in ("count", "births", "deaths"):
+        assert np.array_equal(few[name].values, series[name].values[:, :5])
