@@ -20,7 +20,7 @@ from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_state
 from abm.biology.kinetics import relax
 from abm.cells import Traits
-from abm.engine.mean_field import redraw, stacked
+from abm.engine.mean_field import redraw, spread_rows, stacked
 from abm.models.mean_field_xenograft import Course, row_drive, row_targets
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.drug import Drug
@@ -84,9 +84,11 @@ def simulate_healthy(twin: HealthyTwin, course: Course, h_days: float, *, mixed:
     Args:
         mixed: Whether surviving cells spread over all traits at once, so that none are selected.
     """
-    number = twin.k_tr.shape[0] // course.end.shape[1]
-    repeated = Course(*(jnp.tile(jnp.asarray(c), (1, number, 1)) for c in course))
-    return np.split(np.asarray(_simulate(twin, repeated, np.float64(h_days), mixed)), number, axis=1)
+    rows = twin.k_tr.shape[0]
+    number = rows // course.end.shape[1]
+    repeated = Course(*(np.tile(np.asarray(c), (1, number, 1)) for c in course))
+    counts = _simulate(spread_rows(twin, 0, rows), spread_rows(repeated, 1, rows), np.float64(h_days), mixed)
+    return np.split(np.asarray(counts)[:, :rows], number, axis=1)
 
 
 def _average(x: jax.Array) -> jax.Array:

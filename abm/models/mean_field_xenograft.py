@@ -22,7 +22,7 @@ from abm.biology.heredity import express
 from abm.biology.intracellular import advance_cells, resting_state
 from abm.biology.proliferation import balanced_growth, room
 from abm.cells import Drive, Traits
-from abm.engine.mean_field import Hazards, Weights, advance_weights, stacked
+from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell
 from abm.parameters.drug import Drug, Pharmacokinetics
@@ -173,7 +173,9 @@ def row_drive(end: jax.Array, occupied: jax.Array, block: jax.Array, mean: jax.A
 
 def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int) -> TwinSeries:
     """Run all rows; `groups` counts the groups of all clones together."""
-    return jax.tree.map(np.asarray, _simulate(params, course, np.float64(h_days), groups))
+    rows = params.b_max.shape[0]
+    series = _simulate(spread_rows(params, 0, rows), spread_rows(course, 1, rows), np.float64(h_days), groups)
+    return jax.tree.map(lambda x: np.asarray(x)[:, :rows], series)
 
 
 @functools.partial(jax.jit, static_argnums=3)
