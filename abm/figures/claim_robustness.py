@@ -55,6 +55,8 @@ def claim_robustness(run: Any) -> Figure:
         number = int(claims["n"].max()) if "n" in claims else 0
         draws = f"{number} draws of the uncertain numbers from their ranges" if number else "Draws of the uncertain numbers from their ranges"
         notes = [f"{draws}; whiskers: 95 % intervals.", *([_CORE] if "core" in set(claims["claim"]) else []), _SHARES]
+        if ranking is not None:
+            notes.append(_how_ranked(ranking))
         return sheet.finish("How far the claims hold", notes=notes)
 
 
@@ -89,10 +91,15 @@ def _draw_ranking(axes: Axes, ranking: pd.DataFrame, claim: str) -> None:
     reach = max(0.1, float(np.nanmax(widest, initial=0.0)) * 1.08)
     axes.set_xlim(-reach, reach)
     axes.locator_params(axis="x", nbins=4)
-    r2 = float(chosen["r2"].iloc[0]) if "r2" in chosen else float("nan")
-    axes.set_xlabel("Importance" + (f" (rank regression, R² {r2:.2f} in sample)" if np.isfinite(r2) else " (rank correlation)"))
+    axes.set_xlabel("Importance")
     axes.set_title(f"{claim_label(claim)} rests on")
     axes.grid(axis="x", color="#D9DCDF", lw=0.7)
+
+
+def _how_ranked(ranking: pd.DataFrame) -> str:
+    r2 = float(ranking["r2"].iloc[0]) if "r2" in ranking and len(ranking) else float("nan")
+    how = f"standardised coefficient of a regression on ranks (R² {r2:.2f} in sample)" if np.isfinite(r2) else "rank correlation"
+    return f"Importance: {how} of the number with the worst margin by which the claim holds; blue: a larger number helps."
 
 
 def claim_label(claim: str) -> str:
