@@ -81,11 +81,11 @@ def _leading_clone(subject: xr.Dataset, day: float, mechanisms: list[str]) -> st
 
 
 def response_events(endpoints: xr.Dataset) -> pd.DataFrame:
-    """Events that follow from the response, as rows arm, subject, kind, time_days, value."""
+    """Events that follow from the response, as rows arm, subject, kind, time_days and the same day as value."""
     rows = []
     for kind, variable in {"event": "event_day", "cleared": "cleared_day", "relapse": "relapse_day"}.items():
         days = endpoints[variable].values
         happened = endpoints["event_observed"].values if kind == "event" else np.isfinite(days)
         for a, s in zip(*np.nonzero(happened), strict=True):
-            rows.append((str(endpoints["arm"].values[a]), str(endpoints["subject"].values[s]), kind, float(days[a, s]), float("nan")))
+            rows.append((str(endpoints["arm"].values[a]), str(endpoints["subject"].values[s]), kind, float(days[a, s]), float(days[a, s])))
     return pd.DataFrame(rows, columns=["arm", "subject", "kind", "time_days", "value"])

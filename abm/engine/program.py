@@ -33,8 +33,8 @@ Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 class Subjects(NamedTuple):
     """Keys of the subject in each row, uint32 (rows,)."""
 
-    key0: jax.Array
-    key1: jax.Array
+    key0: Any
+    key1: Any
 
 
 class Rates(NamedTuple):
@@ -75,6 +75,8 @@ class Carry(NamedTuple):
 
 class Model(Protocol):
     """Biology of a program.  Implementations are frozen and hashable; numbers come as `params`."""
+
+    def __hash__(self) -> int: ...
 
     @property
     def n_columns(self) -> int: ...
@@ -219,7 +221,8 @@ def draw_and_move(
     """Draw and tally at the step boundary `stop`, and move cells between columns for a window of `window_days`, if given."""
     hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
     packets, lost = _draw(model, subjects, carry.packets, stop)
-    rows, moves = carry.rows, []
+    rows = carry.rows
+    moves: list[list[jax.Array | None]] = []
     if window_days is not None:
         rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), jnp.float64(window_days))
     zero = jnp.zeros_like(packets.lazy_exposure)

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
 from abm.engine.program import Carry, Model, Subjects, draw_and_move, keep_finished, pack, run_steps
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
@@ -80,6 +82,47 @@ def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
     return segments
 
 
+def _frozen(axes: Any) -> tuple[Any, tuple[int, ...]]:
+    """A tree of axes in a form that can be a key."""
+    leaves, structure = jax.tree.flatten(axes)
+    return structure, tuple(leaves)
+
+
+def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
+    structure, leaves = frozen
+    return jax.tree.unflatten(structure, leaves)
+
+
+@functools.cache
+def _programs(model: Model, resolution: int, window_days: float, freeze: bool, mesh: Mesh, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
+    """The compiled pieces of a program; kept, so that a second run of the same shapes compiles nothing.
+
+    They are separate programs called from the host: nested in one loop, XLA's CPU compiler
+    takes a minute and two devices wait for each other in every branch.
+    """
+    axes = tuple(_thawed(a) for a in frozen_axes)
+
+    def compiled(function: Callable[..., Carry]) -> Callable[..., Carry]:
+        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+            after = function(params, subjects, carry, times, start, stop)
+            return keep_finished(carry, after) if freeze else after
+
+        return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+
+    return {
+        "steps": compiled(functools.partial(run_steps, model)),
+        "moves": compiled(functools.partial(draw_and_move, model, window_days)),
+        "draw": compiled(functools.partial(draw_and_move, model, None)),
+        "pack": compiled(functools.partial(pack, model, resolution)),
+    }
+
+
+@functools.cache
+def _observer(function: Callable[[Any, Carry], Any], mesh: Mesh, frozen_axes: tuple[Any, ...], seen: Any) -> Callable[..., Any]:
+    out_axes = jax.tree.unflatten(seen, [0] * seen.num_leaves)
+    return jax.jit(over_rows(function, mesh, tuple(_thawed(a) for a in frozen_axes), out_axes))
+
+
 class Simulation:
     """A compiled program with its state on the devices.
 
@@ -110,26 +153,8 @@ class Simulation:
         self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
         self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
         self._times = jnp.asarray(grid.times)
-        self._functions = {name: self._compiled(function, freeze) for name, function in self._pieces(model, resolution).items()}
-        self._observers: dict[Any, Callable[..., Any]] = {}
-
-    def _pieces(self, model: Model, resolution: int) -> dict[str, Callable[..., Carry]]:
-        # Separate programs called from the host: nested in one loop, XLA's CPU compiler takes
-        # a minute and two devices wait for each other in every branch.
-        return {
-            "steps": functools.partial(run_steps, model),
-            "moves": functools.partial(draw_and_move, model, self.grid.window_days),
-            "draw": functools.partial(draw_and_move, model, None),
-            "pack": functools.partial(pack, model, resolution),
-        }
-
-    def _compiled(self, function: Callable[..., Carry], freeze: bool) -> Callable[..., Carry]:
-        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-            after = function(params, subjects, carry, times, start, stop)
-            return keep_finished(carry, after) if freeze else after
-
-        mapped = over_rows(body, self.mesh, (*self._axes, -1, -1, -1), self._axes[2])
-        return jax.jit(mapped, donate_argnums=(2,))
+        self._frozen = tuple(_frozen(axes) for axes in self._axes)
+        self._functions = _programs(model, resolution, grid.window_days, freeze, self.mesh, self._frozen)
 
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
@@ -141,11 +166,8 @@ class Simulation:
 
     def observe(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
-        if function not in self._observers:
-            axes = (self._axes[0], self._axes[2])
-            shapes = jax.eval_shape(function, self._params, self._carry)
-            self._observers[function] = jax.jit(over_rows(function, self.mesh, axes, leading_rows(shapes)))
-        seen = self._observers[function](self._params, self._carry)
+        structure = jax.tree.structure(self.shape_of(function))
+        seen = _observer(function, self.mesh, (self._frozen[0], self._frozen[2]), structure)(self._params, self._carry)
         return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
 
     def shape_of(self, function: Callable[[Any, Carry], Any]) -> Any:

@@ -42,7 +42,7 @@ def assemble(
     vehicle = vehicle_arm(experiment)
     endpoints = _endpoints(experiment, view, series, vehicle)
     series, endpoints = _masked(series, in_trial, counts=True), _masked(endpoints, in_trial, counts=False)
-    events = pd.concat([_randomisation_events(view, lead_in, in_trial), response_events(endpoints)], ignore_index=True)
+    events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints))
     wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
     config = yaml.safe_load(context.config_yaml) or {}
     device = device_name(simulation)
@@ -59,6 +59,12 @@ def assemble(
         provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
         summary={"warnings": [f"never randomised: {', '.join(missing)}"] if missing else []},
     )
+
+
+def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Tables one below the other; empty ones, whose columns have no type, are left out."""
+    filled = [t for t in tables if len(t)]
+    return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
 def device_name(simulation: Simulation) -> str:
