@@ -1,9 +1,9 @@
 """Speed of the packet engine with the full mechanism on the default trial.
 
-Prints, each as the median of several repeats of whole simulated days in one process:
-packet-steps per second over everything that a day costs (steps of drugs, healthy blood
-and cells; draws and moves; packing; a daily look), and the share of each piece.  A
-packet-step is one packet in use advanced by one step of `engine.dt_hours`.
+Prints packet-steps per second as the median of several repeats of whole simulated days in
+one process, over everything that a day costs: steps of drugs, healthy blood and cells,
+draws and moves, packing, a daily look.  A packet-step is one packet in use advanced by
+one step of `engine.dt_hours`.
 
     scripts/benchmark                     the default trial
     scripts/benchmark engine.packets=4096 any override of `abm`
@@ -80,7 +80,8 @@ def main(overrides: list[str]) -> None:
     device = jax.devices()[0]
     print(f"device: {device.platform} {device.device_kind} x {simulation.mesh.devices.size}; jax {jax.__version__}")
     print(f"rows: {len(table.labels)} (subjects x arms), packets per subject: {engine.packets}, step: {step_hours(experiment):g} h")
-    print(f"packet-steps/s: median {statistics.median(rates):.3g} (min {min(rates):.3g}, max {max(rates):.3g}) over {REPEATS} repeats of {DAYS_PER_REPEAT} days")
+    spread = f"min {min(rates):.3g}, max {max(rates):.3g}"
+    print(f"packet-steps/s: median {statistics.median(rates):.3g} ({spread}) over {REPEATS} repeats of {DAYS_PER_REPEAT} days")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ from abm.parameters.cell import Apoptosis, Bh3Binding, Mcl1
 BALANCE_STEPS = 2
 
 
-def free_activator(start: jax.Array, traits: Traits, bmf: jax.Array, phi: jax.Array, drive: Drive, binding: Bh3Binding, mcl1: Mcl1, steps: int = BALANCE_STEPS) -> jax.Array:
+def free_activator(
+    start: jax.Array, traits: Traits, bmf: jax.Array, phi: jax.Array, drive: Drive, binding: Bh3Binding, mcl1: Mcl1, steps: int = BALANCE_STEPS
+) -> jax.Array:
     """Free activator, nmol/L, after `steps` steps from `start` >= 0; shapes (rows, packets)."""
     k2 = binding.kd_bcl2_nm * (1.0 + drive.bcl2_occupancy / traits.bcl2_ki_factor)
     kx = binding.kd_bclxl_nm * (1.0 + drive.bclxl_occupancy)

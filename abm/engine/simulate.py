@@ -53,8 +53,8 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     times = times[np.concatenate([[True], np.diff(times) > 1e-9])]
     on_grid = np.isclose(times * 24.0 / dt_hours, np.rint(times * 24.0 / dt_hours), atol=1e-6)
     k = np.rint(times * 24.0 / dt_hours).astype(np.int64)
-    every = max(1, int(round(window_hours / dt_hours)))
-    every_pack = max(1, int(round(packing_hours / dt_hours)))
+    every = max(1, round(window_hours / dt_hours))
+    every_pack = max(1, round(packing_hours / dt_hours))
     window = on_grid & (k % every == 0) & (k > 0)
     moves = on_grid & (k % every == every // 2) & (k > 0)
     pack = on_grid & (k % every_pack == 0) & (k > 0)

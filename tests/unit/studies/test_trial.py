@@ -70,7 +70,8 @@ def test_a_stopped_run_continues_to_the_same_bits(tmp_path: Path, questions: int
     assert (tmp_path / "checkpoint.npz").exists()
     continued = run_with([], tmp_path, resume=True)
     assert_same_series(whole.series, continued.series)
-    assert whole.lead_in is not None and continued.lead_in is not None
+    assert whole.lead_in is not None
+    assert continued.lead_in is not None
     assert_same_series(whole.lead_in, continued.lead_in)
 
 
