@@ -90,7 +90,7 @@ def _read_task_keys(experiment: Experiment, tree: Mapping[str, Any], problems: l
     theory, robustness = experiment.theory, experiment.robustness
     if theory is not None:
         theory = _read_theory(tree["theory"], problems)
-    if robustness is not None:
+    if robustness is not None and experiment.task == "claim_robustness":
         cls = getattr(_module("abm.parameters.robustness"), "Robustness", None)
         robustness = _read_as(cls, tree["robustness"], "robustness", problems) if cls else robustness
     return dataclasses.replace(experiment, theory=theory, robustness=robustness)

@@ -112,6 +112,6 @@ def number_labels(keys: list[str]) -> list[str]:
     short = []
     for key in keys:
         parts = key.split(".")
-        owner = parts[0] if len(parts) == 2 else parts[1]
+        owner = parts[0] if len(parts) <= 2 else parts[1]
         short.append(f"{owner}: {parts[-1]}".replace("_", " ") if len(parts) > 1 else key)
     return [label if short.count(label) == 1 else key for label, key in zip(short, keys, strict=True)]

@@ -161,13 +161,6 @@ SMALL = (
     "robustness.confirm_draws=2",
     "robustness.confirm_packets=128",
 )
-    "robustness.draws=16",
-    "robustness.levels=4",
-    "robustness.cells=8",
-    "robustness.dt_hours=6.0",
-    "robustness.confirm_draws=2",
-    "robustness.confirm_packets=128",
-)
 
 
 def test_a_small_study_from_end_to_end() -> None:
