@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from abm.output.provenance import gather_sources
 from abm.parameters.experiment import Experiment
-from abm.parameters.robustness import Multiple, Robustness, Tie
+from abm.parameters.robustness import Robustness, Tie
 
 ROOTS = ("cell", "leukaemias", "host", "lineages", "drugs")
 NOT_DRAWN = ("setting", "override", "unsourced")
@@ -118,8 +118,3 @@ def changed(record: Any, values: Mapping[str, float]) -> Any:
 def drawn_experiments(experiment: Experiment, values: Mapping[str, np.ndarray], draws: int) -> list[Experiment]:
     """The experiment with the numbers of each draw."""
     return [changed(experiment, {key: float(column[i]) for key, column in values.items()}) for i in range(draws)]
-
-
-def is_multiple(settings: Robustness, key: str) -> Multiple | None:
-    """The multiple that a key is drawn as, if any."""
-    return next((m for m in settings.multiples if m.key == key), None)
