@@ -90,9 +90,9 @@ FIT_TOGETHER = [
     ({"trial__treatment_days": 61}, "trial.treatment_days = 61: is after the last day, trial.follow_up_days = 60."),
     ({"trial__event_human_cd45_percent": 5}, "must be above trial.start_human_cd45_percent"),
     ({"readout__cell_snapshot_days": [0, 61]}, "day 61 is outside the trial, 0 to 60"),
-    ({"readout__interval_hours": 20}, "readout.interval_hours = 20: must be a multiple of engine.window_hours = 6."),
-    ({"engine__dt_hours": 4}, "engine.window_hours = 6: must be a multiple of engine.dt_hours = 4."),
-    ({"engine__packing_hours": 9}, "engine.packing_hours = 9: must be a multiple of engine.window_hours = 6."),
+    ({"readout__interval_hours": 20}, "readout.interval_hours = 20: must be a multiple of engine.window_hours = 12."),
+    ({"engine__dt_hours": 5}, "engine.window_hours = 12: must be a multiple of engine.dt_hours = 5."),
+    ({"engine__packing_hours": 18}, "engine.packing_hours = 18: must be a multiple of engine.window_hours = 12."),
     ({"resume": True, "overwrite": True}, "choose one"),
     ({"task": "theory"}, "the keys under 'theory' are missing"),
     ({"robustness": {"draws": 3}}, "task = trial does not read it"),
@@ -106,7 +106,7 @@ def test_what_does_not_fit_together_is_refused(changes: dict[str, Any], expected
 
 def test_a_step_longer_than_the_window_is_accepted_where_the_readout_is_a_multiple_of_it() -> None:
     assert build(changed(engine__dt_hours=24)).engine.dt_hours == 24.0
-    assert "readout.interval_hours = 24: must be a multiple of engine.dt_hours = 10." in refusal(engine__dt_hours=10)
+    assert "readout.interval_hours = 24: must be a multiple of engine.dt_hours = 18." in refusal(engine__dt_hours=18)
 
 
 def test_fractions_of_subclones_add_up_to_at_most_one() -> None:
