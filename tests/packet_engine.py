@@ -88,7 +88,7 @@ def experiment_with(given: Parameters, free_nm: Mapping[str, float], numerics: N
         leukaemias={NAME: given.leukaemia},
         lineages={"neutrophils": given.lineage},
         drugs=drugs,
-        regimens={"constant": Regimen(label="constant", events=[_dose(name, drugs[name], nm) for name, nm in free_nm.items()])},
+        regimens={"constant": Regimen(label="constant", events=[_dose(name, drugs[name], free_nm.get(name, 0.0)) for name in drugs])},
         arms={"constant": Arm(regimen="constant")},
     )
 
@@ -126,7 +126,7 @@ def run_packets(
     n_clones = 1 + len(given.leukaemia.subclones)
     grid = make_grid(times_days[-1], numerics.dt_hours, numerics.window_hours, numerics.packing_hours)
     params: XenograftParams = xenograft_setup.build_params(experiment, rows, n_clones, grid.times, treated=True)
-    packets = single_cells(experiment, given.leukaemia, table.keys, cells, n_clones, xenograft_setup.capacity_for(numerics.packets))
+    packets = single_cells(experiment, given.leukaemia, table.keys, cells, n_clones, xenograft_setup.capacity_for(max(numerics.packets, cells)))
     model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
     start = start_carry(model, packets, xenograft_setup.start_rows(params, experiment, np.full(subjects, float(cells))))
     simulation = Simulation(model, numerics.packets, params, xenograft_setup.param_axes(params), table.keys, start, grid)

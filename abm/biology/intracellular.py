@@ -41,13 +41,17 @@ def advance_cells(fast: FastState, traits: Traits, drive: Drive, cell: Cell, h: 
     return FastState(mtorc1=mtorc1, phi=phi, stress=stress, bmf=bmf, activator=activator, hazard=hazard), rates
 
 
+@jax.jit
 def resting_state(traits: Traits, cell: Cell) -> FastState:
-    """Fast state of undisturbed cells (no drug, steady)."""
+    """Fast state of undisturbed cells (no drug, steady).
+
+    Compiled as a whole: operation by operation it would take seconds to start.
+    """
     zero = jnp.zeros_like(traits.bim)
     one = zero + 1.0
     stress = zero + cell.stress.basal
     bmf = bmf_target(traits.competence, stress, zero, cell.bmf)
     no_drug = Drive(zero, zero, zero, zero, zero, one, zero, zero)
-    activator = free_activator(zero + 1e-6, traits, bmf, zero, no_drug, cell.bh3, cell.mcl1, steps=40)
+    activator = free_activator(zero + 1e-6, traits, bmf, zero, no_drug, cell.bh3, cell.mcl1, steps=12)
     hazard = apoptosis_hazard(activator, stress, traits.death_factor, cell.apoptosis)
     return FastState(mtorc1=traits.set_point, phi=zero, stress=stress, bmf=bmf, activator=activator, hazard=hazard)

@@ -47,11 +47,12 @@ def clone_shares(cells: jax.Array, resolution: int) -> jax.Array:
     share = jnp.zeros_like(cells)
     filled = cells <= 0.0
     for _ in range(3):
-        free = resolution - jnp.sum(jnp.where(filled, cells, 0.0), axis=1, keepdims=True)
+        # One packet for each of the open clones, the others by weight.
+        free = resolution - jnp.sum(jnp.where(filled, cells, 1.0), axis=1, keepdims=True)
         open_weight = jnp.sum(jnp.where(filled, 0.0, weight), axis=1, keepdims=True)
-        share = jnp.floor(free * weight / jnp.maximum(open_weight, 1e-300))
+        share = 1.0 + jnp.maximum(jnp.floor(free * weight / jnp.maximum(open_weight, 1e-300)), 0.0)
         filled = filled | (cells <= share)
-    return jnp.where(filled, cells, jnp.maximum(share, 1.0))
+    return jnp.where(filled, cells, share)
 
 
 def _pieces(n: jax.Array, limit: jax.Array, room: jax.Array) -> jax.Array:

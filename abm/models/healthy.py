@@ -1,8 +1,9 @@
 """Healthy lineages as whole cells in a fixed set of packets.
 
 One packet per (lineage, stage, trait stratum): progenitors and blood cells in strata,
-three transit stages in one packet each.  A daughter that redraws its traits moves to a
-random stratum.  Rates are those of `abm.biology.haematopoiesis` and the same
+three transit stages in one packet each.  Strata stand in levels of equal BMF competence,
+which is heritable: a daughter that redraws its other traits moves to a random stratum of
+its level, and only cells fed from stem cells are new to it.  Rates are those of `abm.biology.haematopoiesis` and the same
 intracellular equations as for leukaemic cells.
 """
 
@@ -61,10 +62,23 @@ class HealthyState(NamedTuple):
     lost: jax.Array
 
 
+def competence_levels(strata: int) -> int:
+    """Levels of BMF competence among `strata` strata: the largest divisor up to the square root."""
+    return max(d for d in range(1, int(strata**0.5) + 1) if strata % d == 0)
+
+
 def strata_normals(strata: int) -> np.ndarray:
-    """Normals of equally likely trait strata, shape (7, strata): a Sobol set, the same for every subject."""
+    """Normals of equally likely trait strata, shape (7, strata): a Sobol set, the same for every subject.
+
+    Strata are ordered by competence, the last normal, and share its mean over their level.
+    """
     points = qmc.Sobol(7, scramble=True, seed=7).random(1 << (strata - 1).bit_length())[:strata]
-    return ndtri(points).T.astype(np.float32)
+    z = ndtri(points).T
+    levels = competence_levels(strata)
+    density = np.exp(-0.5 * ndtri(np.arange(1, levels) / levels) ** 2) / np.sqrt(2.0 * np.pi)
+    z = z[:, np.argsort(z[6], kind="stable")]
+    z[6] = np.repeat(-levels * np.diff(density, prepend=0.0, append=0.0), strata // levels)
+    return z.astype(np.float32)
 
 
 def _traits_of(kind: CellTraits, cell: Cell, z: np.ndarray) -> Traits:
@@ -105,6 +119,8 @@ def _deal(total: jax.Array, strata: int, offset: jax.Array) -> jax.Array:
     """Deal whole cells evenly over strata by systematic rounding; `offset` in [0, 1) is drawn once."""
     edges = jnp.arange(strata + 1, dtype=jnp.float64) / strata
     marks = jnp.floor(total[..., None] * edges + offset[..., None])
+    # Near 2**53 / 2**24 the sum of the last mark may round to the next whole number.
+    marks = jnp.minimum(marks, total[..., None])
     return marks[..., 1:] - marks[..., :-1]
 
 
@@ -239,7 +255,7 @@ def _parts(joined: jax.Array, sizes: tuple[int, ...]) -> list[jax.Array]:
 
 
 def _dying_and_moving(bits: Bits, left: jax.Array, count: jax.Array, share_died: jax.Array, redraw_exposure: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(progenitors, died): whoever left died or matured in proportion to the hazards; daughters that redraw move to a random stratum."""
+    """(progenitors, died): whoever left died or matured in proportion to the hazards; daughters that redraw move within their level."""
     strata = count.shape[2]
     p_move, log_p_stay = probability(redraw_exposure)
     died, moving = _parts(
@@ -251,8 +267,10 @@ def _dying_and_moving(bits: Bits, left: jax.Array, count: jax.Array, share_died:
         ),
         (strata, strata),
     )
-    offset = uniform(bits(5, 1)[:, :, 0]).astype(jnp.float64)
-    return count - moving + _deal(_sum_strata(moving), strata, offset), died
+    levels = competence_levels(strata)
+    by_level = jnp.sum(moving.reshape(*moving.shape[:2], levels, strata // levels), axis=3)
+    offset = jnp.broadcast_to(uniform(bits(5, 1)).astype(jnp.float64), by_level.shape)
+    return count - moving + _deal(by_level, strata // levels, offset).reshape(moving.shape), died
 
 
 def _arrivals(bits: Bits, released: jax.Array, exposure: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -91,7 +91,7 @@ def test_named_draws_of_a_subject() -> None:
     np.testing.assert_array_equal(subject_words(key, "growth", 3), subject_words(key, "growth", 8)[:3])
     assert subject_words(key, "growth", 4).tolist() != subject_words(key, "pharmacokinetics/x", 4).tolist()
     u = subject_uniforms(key, "growth", 20_000)
-    assert 0.0 < u.min()
+    assert u.min() > 0.0
     assert u.max() < 1.0
     assert stats.kstest(u, "uniform").pvalue > 1e-6
     first, again, other = (subject_generator(key, name).random(4).tolist() for name in ("x", "x", "y"))
