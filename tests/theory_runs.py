@@ -28,7 +28,10 @@ def default(name: str) -> Experiment:
 
 
 def run(name: str, keys: dict[str, Any], *, seed: int = 1, interval_hours: float = NEVER, **engine: Any) -> xr.Dataset:
-    """Series of the experiment `name` with `keys` of its own and settings of `engine` changed."""
+    """Series of the experiment `name` with `keys` of its own and settings of `engine` changed.
+
+    On one device, which compiles faster; results do not depend on their number.
+    """
     base = default(name)
     record = THEORY_RECORDS[name](**{**{k: v for k, v in (base.theory or {}).items() if k != "name"}, **keys})
     theory = {"name": name, **{field.name: getattr(record, field.name) for field in dataclasses.fields(record)}}
@@ -36,7 +39,7 @@ def run(name: str, keys: dict[str, Any], *, seed: int = 1, interval_hours: float
         base,
         seed=seed,
         theory=theory,
-        engine=dataclasses.replace(base.engine, **engine),
+        engine=dataclasses.replace(base.engine, devices=1, **engine),
         readout=dataclasses.replace(base.readout, interval_hours=interval_hours),
     )
     return run_experiment(experiment, Context()).series

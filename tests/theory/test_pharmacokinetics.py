@@ -75,12 +75,10 @@ def test_an_infusion_at_a_long_step() -> None:
 
 def test_boluses_count_at_their_own_time_and_after_a_lag() -> None:
     doses = [(0.0, 5.0, 0.0), (2.6, 5.0, 0.0), (9.0, 4.0, 1.5), (40.0, 9.0, 0.0)]
-    seen = check(LAGGED, doses, [0.0, 0.4, 2.999, 3.0, 10.1, 10.9, 30.0], dt_hours=7.0)
+    times = [0.0, 0.4, 2.999, 3.0, 10.1, 10.9, 30.0]
+    seen = check(LAGGED, doses, times, dt_hours=7.0)
     assert seen[0.0] == 0.0
     assert seen[0.4] == pytest.approx(0.7 * 5.0 / 20.0, rel=1e-12)
     assert seen[3.0] > seen[2.999] + 0.9 * 0.7 * 5.0 / 20.0
-
-
-def test_a_bolus_at_time_zero_is_there_at_time_zero() -> None:
-    pk = {**PACLITAXEL, "v1": 4.0}
-    assert check(pk, [(0.0, 2.0, 0.0)], [0.0, 1.0])[0.0] == pytest.approx(0.5, rel=1e-12)
+    at_once = check({**LAGGED, "lag": 0.0}, [*doses, (1.3, 2.0, 0.0)], times, dt_hours=7.0)
+    assert at_once[0.0] == pytest.approx(0.7 * 5.0 / 20.0, rel=1e-12)

@@ -76,6 +76,7 @@ def save_days(end_day: float, interval_hours: float, extra_days: Sequence[float]
     regular = np.arange(int(np.floor(end_day * 24.0 / interval_hours + 1e-9)) + 1) * (interval_hours / 24.0)
     # Where two days are the same but for rounding, the one that was asked for stays.
     wanted = np.unique(np.array([0.0, end_day, *extra_days], np.float64))
+    wanted = wanted[np.append(True, np.diff(wanted) > _SAME_DAY)]
     apart = regular[np.min(np.abs(regular[:, None] - wanted[None, :]), axis=1) > _SAME_DAY]
     return np.union1d(apart, wanted)
 

@@ -109,6 +109,7 @@ def test_saved_days_prefer_what_was_asked_for_to_a_rounded_neighbour() -> None:
     odd = 3 * 0.1
     assert save_days(0.5, 2.4, [odd]).tolist().count(odd) == 1
     assert len(save_days(0.5, 2.4, [odd])) == 6
+    assert len(save_days(0.5, 2.4, [odd, 0.3])) == 6
 
 
 def test_cells_are_shared_evenly() -> None:
