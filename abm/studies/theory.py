@@ -84,7 +84,7 @@ def _simulation(program: TheoryProgram, devices: int | None) -> Simulation:
 
 
 def observe_tally(params: Any, carry: Carry) -> dict[str, jax.Array]:
-    """Cells and cumulative numbers of each clone, int64 (rows, clones), and whether the packets hold as many."""
+    """Cells and cumulative numbers of each clone, int64 (rows, clones)."""
     tally = carry.tally
     into, out_of = jnp.sum(tally.moves, axis=(2,)), jnp.sum(tally.moves, axis=(3,))
     return {

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-from abm.errors import InputError
+from abm.errors import InputError, Stopped
 from abm.models.theory.birth_death import longest_window, schedule_params, step_laws
 from abm.models.theory.program import MOST_STEPS_PER_DRAW, Settings, alike_packets, capacity_for, replicate_keys, save_days, theory_grid
 from abm.models.theory.stress_survival import founders, longest_step, stress_params
 from abm.parameters.theory import THEORY_RECORDS, BirthDeath, Combination, Pharmacokinetics, StressSurvival
 from abm.streams import subject_key
+from abm.studies.context import Context
+from abm.studies.dispatch import run_experiment
+from abm.studies.theory import PROGRAMS
+from tests.theory_runs import default
 
 STRESS: dict[str, Any] = {
     "kon": 2.0,
@@ -173,7 +177,10 @@ def test_pharmacokinetic_keys_are_refused_together() -> None:
     assert len(str(refused.value).splitlines()) == 3
 
 
-def test_every_experiment_has_a_program_and_a_record() -> None:
-    from abm.studies.theory import PROGRAMS
+def test_a_run_that_is_to_stop_says_that_it_begins_again() -> None:
+    with pytest.raises(Stopped, match="begin again from day 0"):
+        run_experiment(default("birth_death"), Context(should_stop=lambda: True))
 
+
+def test_every_experiment_has_a_program_and_a_record() -> None:
     assert set(PROGRAMS) == set(THEORY_RECORDS)
