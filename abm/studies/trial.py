@@ -12,10 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from abm.biology.proliferation import balanced_growth
 from abm.engine.packets import total_count
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid, Simulation, make_grid
-from abm.errors import RunFault
+from abm.engine.transition import MAX_BIRTHS_PER_STEP
+from abm.errors import InputError, RunFault
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
 from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
@@ -29,6 +31,7 @@ from abm.studies.lead_in import LeadIn, run_lead_in, step_hours
 from abm.studies.snapshots import snapshot
 from abm.studies.trial_result import assemble
 from abm.subject import SubjectTable, cohort_subjects
+from abm.units import hours_to_days
 
 
 def run_trial(experiment: Experiment, context: Context) -> RunResult:
@@ -38,6 +41,7 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
         Stopped: If the run was told to stop; it continues from its checkpoint.
         RunFault: If a count, a tally or a state broke its law.
     """
+    check_draws(experiment)
     clock = {"start": time.monotonic()}
     subjects = _subjects(experiment)
     mechanisms = clone_mechanisms(experiment)
@@ -56,6 +60,23 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     clock["trial"] = time.monotonic()
     before = _lead_in_view(experiment, subjects, mechanisms, lead_in)
     return assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+
+
+def check_draws(experiment: Experiment) -> None:
+    """Draws must be close enough for the sampler to be exact.
+
+    Raises:
+        InputError: If a cycling cell divides more than MAX_BIRTHS_PER_STEP times between two draws, half a window apart.
+    """
+    half_window_days = hours_to_days(max(0.5 * experiment.engine.window_hours, step_hours(experiment)))
+    for name in experiment.cohort.leukaemias:
+        b_max, _ = balanced_growth(experiment.leukaemias[name].growth)
+        if b_max * half_window_days > MAX_BIRTHS_PER_STEP:
+            most = 2.0 * 24.0 * MAX_BIRTHS_PER_STEP / b_max
+            raise InputError(
+                f"engine.window_hours = {experiment.engine.window_hours:g}: too long for leukaemia '{name}', whose cycling cells divide "
+                f"{b_max:.2g} times a day; at most {most:.3g} h."
+            )
 
 
 def _subjects(experiment: Experiment) -> SubjectTable:

@@ -14,7 +14,7 @@ from abm.config.build import build, stored_yaml
 from abm.config.compose import compose
 from abm.endpoints.blood_toxicity import ctcae_grade
 from abm.endpoints.crossing import first_crossing
-from abm.errors import Stopped
+from abm.errors import InputError, Stopped
 from abm.output.result import RunResult
 from abm.output.writer import write_run
 from abm.studies.context import Context
@@ -134,6 +134,11 @@ def test_result_is_valid_and_opens_with_xarray(tmp_path: Path) -> None:
     with xr.open_dataset(path, group="series", engine="h5netcdf") as opened:
         assert opened["count"].dims == ("arm", "subject", "time", "population")
         assert all("units" in v.attrs for v in opened.data_vars.values())
+
+
+def test_a_window_too_long_for_the_sampler_is_refused_with_the_longest_that_fits() -> None:
+    with pytest.raises(InputError, match=r"engine.window_hours = 12: too long for leukaemia 'bmf_competent'.* at most 9\."):
+        run_with(["leukaemias.bmf_competent.growth.net_per_day=1.5"])
 
 
 def test_first_crossing_is_log_linear_between_looks() -> None:
