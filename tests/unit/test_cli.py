@@ -40,7 +40,7 @@ BAD_INPUT = [
     (["cell.stress.gain=5%"], "cell.stress.gain = 5%", "write the bare number"),
     (["cohort.design=twins"], "cohort.design = twins", "Allowed: twin, parallel"),
     (["figures=maybe"], "figures = maybe", "true or false"),
-    (["experiment=padova"], "experiment=padova", "Allowed: padua, pdx_trial"),
+    (["experiment=padova"], "experiment=padova", "Did you mean 'padua'?"),
     (["drugs.venetoklax.label=x"], "drugs.venetoklax", "'venetoclax'"),
     (["+arms.x={regimen: venetoclx}"], "arms.x.regimen", "'venetoclax'"),
     (["regimens.combination.events.0.drug=venetoklax"], "unknown drug 'venetoklax'", "'venetoclax'"),
