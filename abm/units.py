@@ -8,18 +8,11 @@ cells are counts.  A key or field in another unit carries it as a suffix
 from __future__ import annotations
 
 HOURS_PER_DAY = 24.0
-G_PER_KG = 1000.0
-CELLS_PER_GIGA = 1e9
 
 
 def hours_to_days(hours: float) -> float:
     """Days in `hours`."""
     return hours / HOURS_PER_DAY
-
-
-def per_hour_to_per_day(rate_per_hour: float) -> float:
-    """Rate per day of a rate per hour."""
-    return rate_per_hour * HOURS_PER_DAY
 
 
 def mg_per_l_to_nmol_per_l(molar_mass_g_per_mol: float) -> float:

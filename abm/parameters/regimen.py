@@ -9,7 +9,7 @@ from abm.records import choice, count, listing, quantity, record, text
 class DoseEvent:
     """One line of a regimen; `additional` doses follow `interval_days` apart.
 
-    Weekly patterns (5 days on, 2 off) are written with `days_of_week`.
+    Days off within a pattern are written with `skip_days`.
     """
 
     drug: str = text("Drug given.")
