@@ -4,7 +4,7 @@ A model fills it with biology.  In a step the model advances the fast state of t
 packets and says how the law of births and deaths goes on; the packets only carry the
 integrals.  In the middle and at the end of a window the program draws births and deaths,
 exactly for hazards that changed in between, and books them; in the middle the model
-also moves cells between columns.  Where packing is due the model renews traits and
+then moves cells between columns.  Where packing is due the model renews traits and
 packets are merged and split.
 """
 
@@ -89,6 +89,10 @@ class Model(Protocol):
 
     def step(self, params: Any, rows: Any, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """(row state, fast state of the packets, rates) of step k of length h days."""
+        ...
+
+    def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:
+        """Row state after the draw of the cells that rows hold beside their packets, at step boundary k."""
         ...
 
     def window(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array) -> tuple[Any, Packets, list[list[jax.Array | None]]]:
@@ -184,25 +188,24 @@ def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Arr
     return poisson(bits, mean).astype(jnp.int64)
 
 
-def _booked(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array, moves: list[list[jax.Array | None]]) -> Tally:
-    """Tally with one draw and the moves that followed it; `packets` are those after the moves."""
-    n_clones, n_columns = model.n_clones, model.n_columns
+def _by_clone(model: Model, packets: Packets, columns: Any) -> jax.Array:
+    """Sum of whole numbers of each column over each clone, int64 (rows, clones, columns)."""
+    return jnp.stack([sum_by_clone(x, packets.clone, model.n_clones) for x in columns], axis=2).astype(jnp.int64)
 
-    def by_clone(x: jax.Array) -> jax.Array:
-        return sum_by_clone(x, packets.clone, n_clones).astype(jnp.int64)
 
-    none = jnp.zeros_like(tally.births)
-    flow = jnp.stack(
-        [jnp.stack([none if moved is None else by_clone(moved) for moved in row], axis=2) for row in moves]
-        if moves
-        else [jnp.stack([none] * n_columns, axis=2)] * n_columns,
-        axis=2,
-    )
-    net = jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3)
-    cells = jnp.stack([by_clone(c) for c in packets.counts], axis=2)
-    dead = jnp.stack([by_clone(x) for x in lost], axis=2).at[:, :, 0].add(hidden)
-    born = cells[:, :, 0] - net[:, :, 0] - tally.cells[:, :, 0] + dead[:, :, 0]
-    return Tally(births=tally.births + born, deaths=tally.deaths + dead, moves=tally.moves + flow, cells=cells)
+def _book_draw(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array) -> Tally:
+    """Tally after one draw; lines that were born and died unseen are added to births and to deaths."""
+    cells = _by_clone(model, packets, packets.counts)
+    dead = _by_clone(model, packets, lost).at[:, :, 0].add(hidden)
+    born = cells[:, :, 0] - tally.cells[:, :, 0] + dead[:, :, 0]
+    return tally._replace(births=tally.births + born, deaths=tally.deaths + dead, cells=cells)
+
+
+def _book_moves(model: Model, tally: Tally, packets: Packets, moves: list[list[jax.Array | None]]) -> Tally:
+    """Tally after moves between columns."""
+    none = jnp.zeros_like(packets.counts[0])
+    flow = jnp.stack([_by_clone(model, packets, [none if moved is None else moved for moved in row]) for row in moves], axis=2)
+    return tally._replace(moves=tally.moves + flow, cells=tally.cells + jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3))
 
 
 def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
@@ -215,19 +218,24 @@ def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times
     return after
 
 
-def draw_and_move(
-    model: Model, window_days: float | None, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
-) -> Carry:
-    """Draw and tally at the step boundary `stop`, and move cells between columns for a window of `window_days`, if given."""
+def draw(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Draw and tally at the step boundary `stop`."""
     hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
     packets, lost = _draw(model, subjects, carry.packets, stop)
-    rows = carry.rows
-    moves: list[list[jax.Array | None]] = []
-    if window_days is not None:
-        rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), jnp.float64(window_days))
     zero = jnp.zeros_like(packets.lazy_exposure)
     packets = packets._replace(law=no_time(zero), lazy_exposure=zero)
-    return carry._replace(packets=packets, rows=rows, tally=_booked(model, carry.tally, packets, lost, hidden, moves))
+    rows = model.settle(params, carry.rows, subjects, stop)
+    return carry._replace(packets=packets, rows=rows, tally=_book_draw(model, carry.tally, packets, lost, hidden))
+
+
+def move(
+    model: Model, window_days: float, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
+) -> Carry:
+    """Move cells between columns for a window of `window_days`, right after a draw."""
+    words = _packet_words(model, subjects, carry.packets, stop)
+    rows, packets, moves = model.window(params, carry.rows, carry.packets, words, jnp.float64(window_days))
+    tally = _book_moves(model, carry.tally, packets, moves) if moves else carry.tally
+    return carry._replace(packets=packets, rows=rows, tally=tally)
 
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:

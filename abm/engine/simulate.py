@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Subjects, draw_and_move, keep_finished, pack, run_steps
+from abm.engine.program import Carry, Model, Subjects, draw, keep_finished, move, pack, run_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _programs(model: Model, resolution: int, window_days: float, freeze: bool, m
 
     return {
         "steps": compiled(functools.partial(run_steps, model)),
-        "moves": compiled(functools.partial(draw_and_move, model, window_days)),
-        "draw": compiled(functools.partial(draw_and_move, model, None)),
+        "draw": compiled(functools.partial(draw, model)),
+        "move": compiled(functools.partial(move, model, window_days)),
         "pack": compiled(functools.partial(pack, model, resolution)),
     }
 
@@ -159,7 +159,7 @@ class Simulation:
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
-            for name in ("steps", "moves" if segment.moves else "draw", *(("pack",) if segment.pack else ())):
+            for name in ("steps", "draw", *(("move",) if segment.moves else ()), *(("pack",) if segment.pack else ())):
                 arguments = (self._params, self._subjects, self._carry, self._times, np.int32(segment.start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
         self.step = step

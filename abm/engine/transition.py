@@ -20,7 +20,7 @@ Counts are whole numbers in float64 (exact up to 2**53); probabilities are float
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -146,7 +146,7 @@ def _cornish_fisher(w: jax.Array, n: jax.Array, y: jax.Array, s: int) -> tuple[j
     return k2 * i1, z
 
 
-def _lattice(bits: jax.Array, n: jax.Array, r: jax.Array, y: jax.Array, log_p0: jax.Array, s: int) -> jax.Array:
+def _lattice(bits: jax.Array, n: jax.Array, r: jax.Array, y: jax.Array, log_p0: jax.Array, s: int, *, rolled: bool = False) -> jax.Array:
     """Draw from the law with P(0) = exp(log_p0) and p[k+1] = p[k] (n + s k) r / (k + 1), mean n y.
 
     s = -1 is Binomial(n, p) with r = p/(1-p), y = p; s = +1 is NegBinomial with r = beta,
@@ -160,29 +160,48 @@ def _lattice(bits: jax.Array, n: jax.Array, r: jax.Array, y: jax.Array, log_p0: 
         bits: uint32 words.
         n: float64 whole numbers.
         r, y, log_p0: float32.
+        rolled: Whether the exact part is a loop: a tenth of the code to compile, slower on large arrays.
     """
+    if rolled:
+        # Loops whose length XLA does not know: it would unroll them and copy them into every consumer.
+        once = jnp.any(n > 0.0).astype(jnp.int32)
+        drawn: jax.Array = jax.lax.fori_loop(0, once, lambda _, __: _lattice_draw(bits, n, r, y, log_p0, s, once * N_EXACT), jnp.zeros_like(n))
+        return drawn
+    return _lattice_draw(bits, n, r, y, log_p0, s, None)
+
+
+def _lattice_draw(bits: jax.Array, n: jax.Array, r: jax.Array, y: jax.Array, log_p0: jax.Array, s: int, length: jax.Array | None) -> jax.Array:
+    """`length` is that of the loop over the exact part, None to write it out."""
     n32 = n.astype(jnp.float32)
     t, lower = _half_uniform(bits)
     x = jnp.where(lower, -t, t)
     p = jnp.where(log_p0 > _LOG_TINY, jnp.exp(log_p0), _F(0))
     one_minus_p0 = -log_p0 * (_F(1) + log_p0 * (_F(1 / 2) + log_p0 * (_F(1 / 6) + log_p0 * (_F(1 / 24) + log_p0 * _F(1 / 120)))))
     tail = jnp.where(lower, -p, jnp.where(log_p0 > _F(-0.2), one_minus_p0, _F(1) - p))
-    small = jnp.zeros_like(x)
-    for k in range(N_EXACT):
-        small = jnp.where(x < tail, _F(k + 1), small)
-        if k < N_EXACT - 1:
-            ratio = (n32 + _F(s * k)) * (r * _F(1.0 / (k + 1)))
-            p = p * ratio
-            # What the subtractions leave of an upper tail is rounding once the true tail,
-            # below 2 p(k + 1) where ratios fall under 1/2, is smaller.
-            after = p * ((n32 + _F(s * (k + 1))) * (r * _F(1.0 / (k + 2))))
-            tail = jnp.where(ratio < _F(0.5), jnp.minimum(tail - p, _F(2) * after), tail - p)
+
+    def term(k: Any, state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+        small, p, tail = state
+        small = jnp.where(x < tail, k + _F(1), small)
+        ratio = (n32 + _F(s) * k) * (r * (_F(1) / (k + _F(1))))
+        p = p * ratio
+        # What the subtractions leave of an upper tail is rounding once the true tail,
+        # below 2 p(k + 1) where ratios fall under 1/2, is smaller.
+        after = p * ((n32 + _F(s) * (k + _F(1))) * (r * (_F(1) / (k + _F(2)))))
+        return small, p, jnp.where(ratio < _F(0.5), jnp.minimum(tail - p, _F(2) * after), tail - p)
+
+    state = jnp.zeros_like(x), p, tail
+    if length is not None:
+        state = jax.lax.fori_loop(0, length, lambda k, at: term(k.astype(jnp.float32), at), state)
+    else:
+        for k in range(N_EXACT):
+            state = term(_F(k), state)
+    small = state[0]
     sd, z = _cornish_fisher(_upper_normal(t, lower), n32, y, s)
     large = jnp.floor(n * y.astype(jnp.float64) + (sd * z).astype(jnp.float64) + 0.5)
     return jnp.where(small < _F(N_EXACT), small.astype(jnp.float64), jnp.maximum(large, float(N_EXACT)))
 
 
-def binomial(bits: jax.Array, n: jax.Array, p: jax.Array, log_q: jax.Array) -> jax.Array:
+def binomial(bits: jax.Array, n: jax.Array, p: jax.Array, log_q: jax.Array, *, rolled: bool = False) -> jax.Array:
     """Binomial(n, p) with log_q = log(1 - p) given without cancellation.
 
     Args:
@@ -198,7 +217,7 @@ def binomial(bits: jax.Array, n: jax.Array, p: jax.Array, log_q: jax.Array) -> j
     rare, common = jnp.where(fold, q, p), jnp.where(fold, p, q)
     # Where p rounds to 1 its logarithm must still know q.
     log_p0 = n.astype(jnp.float32) * jnp.where(fold, -_log1p(q / common), log_q)
-    x = jnp.clip(_lattice(bits, n, rare / common, rare, log_p0, -1), 0.0, n)
+    x = jnp.clip(_lattice(bits, n, rare / common, rare, log_p0, -1, rolled=rolled), 0.0, n)
     x = jnp.where((rare > _F(0)) & (n > 0.0), x, 0.0)
     return jnp.where(fold, n - x, x)
 
@@ -213,16 +232,18 @@ def _one_minus_exp(x: jax.Array) -> jax.Array:
     return x * _expm1_over(-x)
 
 
-def poisson(bits: jax.Array, mean: jax.Array) -> jax.Array:
+def poisson(bits: jax.Array, mean: jax.Array, *, rolled: bool = False) -> jax.Array:
     """Poisson with a float64 mean; its P(0) is resolved to 2**-33."""
     one = jnp.ones(mean.shape, jnp.float32)
-    x = _lattice(bits, mean, one, one, -mean.astype(jnp.float32), 0)
+    x = _lattice(bits, mean, one, one, -mean.astype(jnp.float32), 0, rolled=rolled)
     return jnp.where(mean > 0.0, x, 0.0)
 
 
-def negative_binomial(bits: jax.Array, n: jax.Array, beta: jax.Array, odds: jax.Array, log_one_minus_beta: jax.Array) -> jax.Array:
+def negative_binomial(
+    bits: jax.Array, n: jax.Array, beta: jax.Array, odds: jax.Array, log_one_minus_beta: jax.Array, *, rolled: bool = False
+) -> jax.Array:
     """Sum of n geometric numbers on 0, 1, ... with ratio beta; odds = beta / (1 - beta)."""
-    x = _lattice(bits, n, beta, odds, n.astype(jnp.float32) * log_one_minus_beta, 1)
+    x = _lattice(bits, n, beta, odds, n.astype(jnp.float32) * log_one_minus_beta, 1, rolled=rolled)
     return jnp.where((beta > _F(0)) & (n > 0.0), x, 0.0)
 
 
@@ -240,9 +261,9 @@ def end_of_line(law: Law) -> tuple[jax.Array, jax.Array]:
     return alpha, -_log1p(odds)
 
 
-def offspring(bits: jax.Array, founders: jax.Array, law: Law) -> jax.Array:
+def offspring(bits: jax.Array, founders: jax.Array, law: Law, *, rolled: bool = False) -> jax.Array:
     """Descendants of the founders that left any, beyond one each; float64 whole numbers."""
-    return negative_binomial(bits, founders, law.w / (_F(1) + law.w), law.w, -_log1p(law.w))
+    return negative_binomial(bits, founders, law.w / (_F(1) + law.w), law.w, -_log1p(law.w), rolled=rolled)
 
 
 def hidden_pairs(law: Law) -> jax.Array:

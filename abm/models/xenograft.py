@@ -24,6 +24,7 @@ from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
+from abm.models.healthy_draw import draw_healthy
 from abm.models.redraw import redraw
 from abm.pharmacology.action import advance_mtorc1_block, drive
 from abm.pharmacology.exposure import advance_exposure
@@ -139,7 +140,7 @@ class Xenograft:
         # Crowding at the middle of the step, extrapolated from the last one.
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
         crowd = crowding(middle, params.host.crowding_half_burden)
-        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, subjects, self.phase, k.astype(jnp.uint32), h)
+        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h)
         fast, rates = advance_cells(packets.fast, packets.traits, action, params.cell, h32)
         growth = params.growth
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
@@ -148,6 +149,11 @@ class Xenograft:
         law = constant_law(division, death + action.cytotoxic_cycling, h32)
         lazy = (death + action.cytotoxic_quiescent) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
+
+    def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:
+        """Draw healthy cells; see `abm.engine.program.Model`."""
+        healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects, self.phase, k.astype(jnp.uint32))
+        return rows._replace(healthy=healthy)
 
     def window(
         self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array

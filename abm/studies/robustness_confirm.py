@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from abm.engine.devices import leading_rows
-from abm.engine.packets import Packets, total_count
-from abm.engine.program import Carry, Rates, Subjects, start_carry
+from abm.engine.packets import total_count
+from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation, make_grid
-from abm.models.xenograft import RowState, Xenograft, XenograftParams
+from abm.models.xenograft import Xenograft, XenograftParams
 from abm.models.xenograft_setup import Rows, build_params, capacity_for, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.parameters.robustness import Robustness
@@ -47,22 +47,8 @@ def _cells(params: XenograftParams, carry: Carry) -> jax.Array:
     return jnp.sum(total_count(carry.packets), axis=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class ManyNumbers(Xenograft):
-    """The xenograft model with a machinery of its own in every row.
-
-    The healthy lineages, which are not compared, all redraw with the first row's probability.
-    """
-
-    def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
-        """See `abm.engine.program.Model`."""
-        amounts = params.cell.amounts
-        shared = dataclasses.replace(amounts, redraw_probability=amounts.redraw_probability[0, 0])
-        return super().step(params._replace(cell=dataclasses.replace(params.cell, amounts=shared)), rows, packets, subjects, k, h)
-
-
 def joined(parts: list[XenograftParams], rows_each: int) -> tuple[XenograftParams, XenograftParams]:
-    """(params, row axes) of several draws in one program, `rows_each` rows for each; the doses are the same in all."""
+    """(params, row axes) of several draws in one program, each row with a machinery of its own, `rows_each` rows for each; the doses are the same in all."""
     axes = param_axes(parts[0])
     params: XenograftParams = jax.tree.map(lambda axis, *x: x[0] if axis < 0 else np.concatenate(x, axis=axis), axes, *parts)
 
@@ -91,7 +77,7 @@ def packet_burdens(experiments: Sequence[Experiment], settings: Robustness) -> d
     subjects = cohort_subjects(first.seed, (settings.typical,), 1)
     rows = Rows(np.repeat(subjects.keys, len(arms), axis=0), (settings.typical,) * len(arms), np.arange(len(arms), dtype=np.int32))
     grid = make_grid(first.trial.treatment_days, engine.dt_hours, engine.window_hours, engine.packing_hours)
-    model = ManyNumbers(n_clones=n_clones, phase=PHASE_TRIAL)
+    model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
     parts, carries = [], []
     for e in twins:
         parts.append(build_params(e, rows, n_clones, grid.times, treated=True))

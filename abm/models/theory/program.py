@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from abm.engine.packets import Packets, new_packets
-from abm.engine.program import Model, Words
+from abm.engine.program import Model, Subjects, Words
 from abm.engine.simulate import Grid, make_grid
 from abm.streams import PHASE_TRIAL, name_key, threefry
 
@@ -57,6 +57,10 @@ class OneColumn:
     n_clones: int = 1
     phase: int = PHASE_TRIAL
     n_columns: int = 1
+
+    def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:
+        """Rows hold no cells; see `abm.engine.program.Model`."""
+        return rows
 
     def window(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array) -> tuple[Any, Packets, list[list[jax.Array | None]]]:
         """Nothing moves; see `abm.engine.program.Model`."""

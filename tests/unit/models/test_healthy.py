@@ -12,7 +12,8 @@ import pytest
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES
 from abm.cells import Drive
-from abm.models.healthy import HealthyParams, HealthyState, _deal, advance_healthy, competence_levels, healthy_at_rest, healthy_params, strata_normals
+from abm.models.healthy import HealthyParams, HealthyState, advance_healthy, competence_levels, deal, healthy_at_rest, healthy_params, strata_normals
+from abm.models.healthy_draw import draw_healthy
 from abm.models.xenograft_setup import cell_params
 from abm.parameters.cell import Cell
 from abm.parameters.drug import Cytotoxic, Drug, Targets
@@ -37,23 +38,25 @@ def row_drive(rows: int, **values: float) -> Drive:
 
 @functools.partial(jax.jit, static_argnums=7)
 def _run(
-    state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowd: jax.Array, first: jax.Array, days: jax.Array, steps_per_day: int
+    state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowd: jax.Array, first: jax.Array, days: jax.Array, draws_per_day: int
 ) -> HealthyState:
     rows = state.blood.shape[0]
     subject = jnp.arange(rows, dtype=jnp.uint32), jnp.full(rows, 7, jnp.uint32)
-    h = jnp.float64(1.0 / steps_per_day)
+    steps = max(24 // draws_per_day, 1)
+    h = jnp.float64(1.0 / (draws_per_day * steps))
 
     def one(k: jax.Array, s: HealthyState) -> HealthyState:
-        return advance_healthy(s, params, cell, drive, crowd, subject, 2, k.astype(jnp.uint32), h)
+        s = jax.lax.fori_loop(0, steps, lambda _, at: advance_healthy(at, params, cell, drive, crowd, h), s)
+        return draw_healthy(s, params, cell.amounts, subject, 2, k.astype(jnp.uint32))
 
-    after: HealthyState = jax.lax.fori_loop(first, first + days * steps_per_day, one, state)
+    after: HealthyState = jax.lax.fori_loop(first * draws_per_day, (first + days) * draws_per_day, one, state)
     return after
 
 
 def run(
-    state: HealthyState, params: HealthyParams, days: int, drive: Drive | None = None, crowd: float = 1.0, first: int = 0, per_day: int = 24
+    state: HealthyState, params: HealthyParams, days: int, drive: Drive | None = None, crowd: float = 1.0, first: int = 0, per_day: int = 4
 ) -> HealthyState:
-    """State after `days` of one-hour steps, or fewer a day."""
+    """State after `days` from day `first` in one-hour steps with `per_day` draws a day."""
     rows = state.blood.shape[0]
     drive = row_drive(rows) if drive is None else drive
     return _run(state, params, CELL, drive, jnp.full((rows, 1), crowd), jnp.int32(first), jnp.int32(days), per_day)
@@ -93,7 +96,7 @@ def test_no_drift_over_two_years() -> None:
     state = start = healthy_at_rest(p, CELL, ROWS, STRATA)
     seen = []
     for day in range(0, 730, 10):
-        state = run(state, p, 10, first=day * 12, per_day=12)
+        state = run(state, p, 10, first=day)
         if day >= 130:
             seen.append(stages(state))
     assert books_balance(start, state)
@@ -146,13 +149,14 @@ def test_redraw_keeps_the_competence() -> None:
 @pytest.mark.parametrize("offset", [0.0, 0.3, float(np.float32(1.0 - 2.0**-24))])
 def test_dealing_keeps_every_cell(total: float, offset: float) -> None:
     for strata in (1, 4, 12, 16):
-        dealt = np.asarray(_deal(jnp.array([[total]]), strata, jnp.array([[offset]])))
+        dealt = np.asarray(deal(jnp.array([[total]]), strata, jnp.array([[offset]])))
         assert dealt.sum() == total
         assert dealt.max() - dealt.min() <= 2.0
 
 
+@pytest.mark.parametrize("per_day", [4, 24])
 @pytest.mark.parametrize("drugged", [False, True])
-def test_agrees_with_one_cell_at_a_time(drugged: bool) -> None:
+def test_agrees_with_one_cell_at_a_time(drugged: bool, per_day: int) -> None:
     """Means over six days, at rest and under a cytotoxic hazard of 0.5 1/d, against the reference of one lineage."""
     days = [0.0, 2.0, 6.0]
     kill = Targets(bh3=None, mtorc1=None, stress=None, bim=None, cytotoxic=Cytotoxic(max_per_day=1.0, ec50_nm=1.0, hill=1.0, quiescent_factor=1.0))
@@ -164,7 +168,7 @@ def test_agrees_with_one_cell_at_a_time(drugged: bool) -> None:
     state = healthy_at_rest(p, CELL, ROWS, STRATA)
     drive = row_drive(ROWS, cytotoxic_cycling=0.5 if drugged else 0.0)
     for i in range(1, len(days)):
-        state = run(state, p, int(days[i] - days[i - 1]), drive, first=int(days[i - 1]) * 24)
+        state = run(state, p, int(days[i] - days[i - 1]), drive, first=int(days[i - 1]), per_day=per_day)
         ours, theirs = stages(state), path.count[i].astype(float)
         se = np.sqrt(ours.var(0, ddof=1) / ROWS + theirs.var(0, ddof=1) / REFERENCES)
         assert np.all(np.abs(ours.mean(0) - theirs.mean(0)) < 4.5 * se + 0.01 * theirs.mean(0)), (days[i], ours.mean(0), theirs.mean(0))
