@@ -33,9 +33,9 @@ STREAM_LAZY_DEATH = 24  # and the following, one for each lazy column
 STREAM_HEALTHY = 64  # and the following
 
 # Phases of a run keep their streams apart; subject-level draws have their own.
-PHASE_LEAD_IN = 1
-PHASE_TRIAL = 2
-PHASE_SUBJECT = 3
+PHASE_LEAD_IN = np.uint32(1)
+PHASE_TRIAL = np.uint32(2)
+PHASE_SUBJECT = np.uint32(3)
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -80,12 +80,12 @@ def subject_key(seed: int, leukaemia: str, replicate: int) -> np.ndarray:
     return np.array(words, dtype=np.uint32)
 
 
-def step_key(subject_key0: Any, subject_key1: Any, phase: int, step: Any, stream: int) -> tuple[Any, Any]:
-    """Key of every draw of one subject in one step and stream; shapes as the subject keys."""
-    return threefry(subject_key0, subject_key1, step, np.uint32((phase << 16) | stream))
+def step_key(subject_key0: Any, subject_key1: Any, phase: Any, step: Any, stream: Any) -> tuple[Any, Any]:
+    """Key of every draw of one subject in one step and stream, all uint32; shapes as the subject keys."""
+    return threefry(subject_key0, subject_key1, step, (phase << 16) | stream)
 
 
-def stacked_words(key0: Any, key1: Any, phase: int, step: Any, streams: tuple[int, ...], uid_high: Any, uid_low: Any) -> tuple[Any, Any]:
+def stacked_words(key0: Any, key1: Any, phase: Any, step: Any, streams: tuple[int, ...], uid_high: Any, uid_low: Any) -> tuple[Any, Any]:
     """Words of several streams at once, two arrays of shape (streams, rows, packets).
 
     The loop over streams keeps XLA from copying the generator into every consumer, which
@@ -93,13 +93,14 @@ def stacked_words(key0: Any, key1: Any, phase: int, step: Any, streams: tuple[in
 
     Args:
         key0, key1: Keys of the subjects, uint32 (rows,).
+        phase: uint32 scalar or (rows,).
         step: Absolute step, uint32 scalar.
         uid_high, uid_low: Counters, uint32 (rows or 1, packets).
     """
     import jax
 
     def one(stream: Any) -> tuple[Any, Any]:
-        k0, k1 = threefry(key0, key1, step, np.uint32(phase << 16) | stream)
+        k0, k1 = step_key(key0, key1, phase, step, stream)
         return threefry(k0[:, None], k1[:, None], uid_high, uid_low)
 
     words: tuple[Any, Any] = jax.lax.map(one, np.array(streams, np.uint32))

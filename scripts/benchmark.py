@@ -35,12 +35,13 @@ def main(overrides: list[str]) -> None:
     import jax
     import numpy as np
 
+    from abm.engine.batches import Batches
+    from abm.engine.devices import batches_of
     from abm.engine.program import start_carry
-    from abm.engine.simulate import Simulation, make_grid
+    from abm.engine.simulate import make_grid
     from abm.models.observation import observe
     from abm.models.xenograft import Xenograft
     from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, engraft, param_axes, start_rows
-    from abm.streams import PHASE_TRIAL
     from abm.studies.lead_in import step_hours
     from abm.subject import SubjectTable, cohort_subjects
 
@@ -53,11 +54,12 @@ def main(overrides: list[str]) -> None:
     n_clones = len(next(iter(clone_mechanisms(experiment).values())))
     last = WARM_UP_DAYS + REPEATS * DAYS_PER_REPEAT
     grid = make_grid(last, step_hours(experiment), engine.window_hours, engine.packing_hours)
-    params = build_params(experiment, rows, n_clones, grid.times, treated=True)
+    params = build_params(experiment, rows, n_clones, grid.times)
     packets, seeded = engraft(experiment, table, n_clones, capacity_for(engine.packets))
-    model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
+    model = Xenograft(n_clones=n_clones)
     carry = start_carry(model, packets, start_rows(params, experiment, seeded))
-    simulation = Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, devices=engine.devices)
+    batches = batches_of(len(rows.keys), arms, engine.devices)
+    simulation = Batches(batches, model, engine.packets, params, param_axes(params), rows.keys, carry, grid, devices=engine.devices)
 
     def day(number: int) -> Any:
         simulation.run_to(grid.index(float(number)))
@@ -65,10 +67,10 @@ def main(overrides: list[str]) -> None:
 
     for number in range(1, WARM_UP_DAYS + 1):
         day(number)
-    rates = []
+    rates, core_rates = [], []
     number = WARM_UP_DAYS
     for _ in range(REPEATS):
-        begin, in_use = time.perf_counter(), 0
+        begin, busy, in_use = time.perf_counter(), time.process_time(), 0
         steps = 0
         for _ in range(DAYS_PER_REPEAT):
             number += 1
@@ -77,11 +79,13 @@ def main(overrides: list[str]) -> None:
             steps = simulation.step - before
             in_use += int(np.asarray(look.stats.packets).sum()) * steps
         rates.append(in_use / (time.perf_counter() - begin))
+        core_rates.append(in_use / (time.process_time() - busy))
     device = jax.devices()[0]
     print(f"device: {device.platform} {device.device_kind} x {simulation.mesh.devices.size}; jax {jax.__version__}")
     print(f"rows: {len(table.labels)} (subjects x arms), packets per subject: {engine.packets}, step: {step_hours(experiment):g} h")
     spread = f"min {min(rates):.3g}, max {max(rates):.3g}"
     print(f"packet-steps/s: median {statistics.median(rates):.3g} ({spread}) over {REPEATS} repeats of {DAYS_PER_REPEAT} days")
+    print(f"packet-steps per second of processor time (one core): median {statistics.median(core_rates):.3g}")
 
 
 if __name__ == "__main__":

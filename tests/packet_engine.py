@@ -28,7 +28,7 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.regimen import Arm, DoseEvent, Regimen
 from abm.records import enable_pytrees
-from abm.streams import PHASE_TRIAL, subject_generator
+from abm.streams import subject_generator
 from abm.subject import cohort_subjects
 from tests.reference_parameters import Parameters
 
@@ -125,9 +125,9 @@ def run_packets(
     rows = xenograft_setup.Rows(table.keys, table.leukaemias, np.zeros(subjects, np.int32))
     n_clones = 1 + len(given.leukaemia.subclones)
     grid = make_grid(times_days[-1], numerics.dt_hours, numerics.window_hours, numerics.packing_hours)
-    params: XenograftParams = xenograft_setup.build_params(experiment, rows, n_clones, grid.times, treated=True)
+    params: XenograftParams = xenograft_setup.build_params(experiment, rows, n_clones, grid.times)
     packets = single_cells(experiment, given.leukaemia, table.keys, cells, n_clones, xenograft_setup.capacity_for(max(numerics.packets, cells)))
-    model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
+    model = Xenograft(n_clones=n_clones)
     start = start_carry(model, packets, xenograft_setup.start_rows(params, experiment, np.full(subjects, float(cells))))
     simulation = Simulation(model, numerics.packets, params, xenograft_setup.param_axes(params), table.keys, start, grid)
     seen = []

@@ -11,14 +11,14 @@ import numpy as np
 
 from abm.config.build import build
 from abm.config.compose import compose
+from abm.engine.batches import Batches
 from abm.engine.program import Carry, start_carry
-from abm.engine.simulate import Simulation, make_grid
+from abm.engine.simulate import make_grid
 from abm.models import xenograft_setup
 from abm.models.xenograft import Xenograft
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Subclone
 from abm.records import enable_pytrees
-from abm.streams import PHASE_TRIAL
 from abm.subject import cohort_subjects
 
 PACKETS = 48
@@ -55,8 +55,8 @@ def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "com
 
 
 def small_simulation(
-    experiment: Experiment, *, capacity: int | None = None, days: float = 4.0, carry: Carry | None = None, step: int = 0, freeze: bool = False
-) -> Simulation:
+    experiment: Experiment, *, capacity: int | None = None, days: float = 4.0, carry: Carry | None = None, step: int = 0, batches: int = 1
+) -> Batches:
     """Every subject in every arm, straight after engraftment."""
     names = tuple(experiment.cohort.leukaemias)
     subjects = cohort_subjects(experiment.seed, names, experiment.cohort.subjects)
@@ -65,12 +65,12 @@ def small_simulation(
     rows = xenograft_setup.Rows(subjects.keys[source], tuple(subjects.leukaemias[i] for i in source), np.repeat(np.arange(arms, dtype=np.int32), n))
     engine = experiment.engine
     grid = make_grid(days, engine.dt_hours, engine.window_hours, engine.packing_hours)
-    params = xenograft_setup.build_params(experiment, rows, 2, grid.times, treated=True)
-    model = Xenograft(n_clones=2, phase=PHASE_TRIAL)
+    params = xenograft_setup.build_params(experiment, rows, 2, grid.times)
+    model = Xenograft(n_clones=2)
     if carry is None:
         packets, seeded = xenograft_setup.engraft(experiment, subjects, 2, capacity or xenograft_setup.capacity_for(engine.packets))
         carry = start_carry(model, jax.tree.map(lambda x: np.asarray(x)[source], packets), xenograft_setup.start_rows(params, experiment, seeded[source]))
-    return Simulation(model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, freeze=freeze, step=step)
+    return Batches(batches, model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, step=step)
 
 
 def run_small(experiment: Experiment, **settings: Any) -> Carry:

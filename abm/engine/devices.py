@@ -15,6 +15,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "rows"
+# Below this number of rows the costs of calling a program outweigh those of compiling a second one.
+_ROWS_PER_PROCESSOR = 4
 
 
 def configure_jax(devices: int | None) -> None:
@@ -77,6 +79,22 @@ def pad_rows(tree: Any, axes: Any, rows: int) -> Any:
     return jax.tree.map(pad, tree, axes)
 
 
+def rows_between(tree: Any, axes: Any, start: int, stop: int) -> Any:
+    """Rows `start` to `stop` of a tree of arrays; axis -1 = none."""
+
+    def cut(x: Any, axis: int) -> Any:
+        return x if axis < 0 else np.asarray(x)[(slice(None),) * axis + (slice(start, stop),)]
+
+    return jax.tree.map(cut, tree, axes)
+
+
+def batches_of(rows: int, kinds: int, devices: int | None) -> int:
+    """Batches in which to run `kinds` times as many rows as the lead-in: one for each kind on processors that they fill, else all at once."""
+    found = jax.devices()[: devices or None]
+    fills = rows // kinds >= _ROWS_PER_PROCESSOR * len(found)
+    return kinds if found[0].platform == "cpu" and fills else 1
+
+
 def leading_rows(tree: Any) -> Any:
     """Row axes of a tree whose every array starts with rows."""
     return jax.tree.map(lambda _: 0, tree)
@@ -84,7 +102,5 @@ def leading_rows(tree: Any) -> Any:
 
 def over_rows(function: Callable[..., Any], mesh: Mesh, in_axes: tuple[Any, ...], out_axes: Any) -> Callable[..., Any]:
     """`function` run on each device's rows."""
-    mapped: Callable[..., Any] = jax.shard_map(
-        function, mesh=mesh, in_specs=tuple(specs(a) for a in in_axes), out_specs=specs(out_axes), check_vma=False
-    )
+    mapped: Callable[..., Any] = jax.shard_map(function, mesh=mesh, in_specs=tuple(specs(a) for a in in_axes), out_specs=specs(out_axes), check_vma=False)
     return mapped

@@ -31,10 +31,11 @@ Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 
 
 class Subjects(NamedTuple):
-    """Keys of the subject in each row, uint32 (rows,)."""
+    """What the random numbers of each row depend on, uint32 (rows,)."""
 
     key0: Any
     key1: Any
+    phase: Any  # keeps the streams of lead-in and trial apart
 
 
 class Rates(NamedTuple):
@@ -70,7 +71,6 @@ class Carry(NamedTuple):
     rows: Any  # the model's state of each row
     tally: Tally
     stats: Stats
-    active: jax.Array  # (rows,) bool; rows that are finished stay as they are
 
 
 class Model(Protocol):
@@ -83,9 +83,6 @@ class Model(Protocol):
 
     @property
     def n_clones(self) -> int: ...
-
-    @property
-    def phase(self) -> int: ...
 
     def step(self, params: Any, rows: Any, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """(row state, fast state of the packets, rates) of step k of length h days."""
@@ -130,18 +127,17 @@ def start_carry(model: Model, packets: Packets, rows: Any) -> Carry:
         rows=rows,
         tally=empty_tally(packets, model.n_clones),
         stats=Stats(packets=in_use, peak_packets=in_use, merges=none, splits=none),
-        active=jnp.ones(n, bool),
     )
 
 
-def _column_key(model: Model, subjects: Subjects, k: jax.Array, stream: int) -> tuple[jax.Array, jax.Array]:
-    key0, key1 = step_key(subjects.key0, subjects.key1, model.phase, k.astype(jnp.uint32), stream)
+def _column_key(subjects: Subjects, k: jax.Array, stream: int) -> tuple[jax.Array, jax.Array]:
+    key0, key1 = step_key(subjects.key0, subjects.key1, subjects.phase, k.astype(jnp.uint32), stream)
     return key0[:, None], key1[:, None]
 
 
-def _packet_words(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> Words:
+def _packet_words(subjects: Subjects, packets: Packets, k: jax.Array) -> Words:
     def words(streams: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-        return stacked_words(subjects.key0, subjects.key1, model.phase, k.astype(jnp.uint32), streams, packets.uid_high, packets.uid_low)
+        return stacked_words(subjects.key0, subjects.key1, subjects.phase, k.astype(jnp.uint32), streams, packets.uid_high, packets.uid_low)
 
     return words
 
@@ -161,7 +157,7 @@ def _step(model: Model, params: Any, subjects: Subjects, carry: Carry, k: jax.Ar
 def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> tuple[Packets, jax.Array]:
     """Packets after the draw, and who died without trace, float64 (columns, rows, capacity)."""
     streams = (STREAM_DIVISION_AND_DEATH, *range(STREAM_LAZY_DEATH, STREAM_LAZY_DEATH + model.n_columns - 1))
-    word0, word1 = _packet_words(model, subjects, packets, k)(streams)
+    word0, word1 = _packet_words(subjects, packets, k)(streams)
     p, log_q = end_of_line(packets.law)
     if model.n_columns > 1:
         p_lazy, log_q_lazy = probability(packets.lazy_exposure)
@@ -182,7 +178,7 @@ def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Arr
     grains = jnp.floor(hidden_pairs(packets.law).astype(jnp.float64) * n * _HIDDEN_GRAIN + 0.5).astype(jnp.int64)
     clones = [jnp.sum(jnp.where(packets.clone == np.int32(c), grains, 0), axis=1) for c in range(model.n_clones)]
     mean = jnp.stack(clones, axis=1).astype(jnp.float64) / _HIDDEN_GRAIN
-    key0, key1 = _column_key(model, subjects, k, STREAM_HIDDEN)
+    key0, key1 = _column_key(subjects, k, STREAM_HIDDEN)
     index = jnp.arange(model.n_clones, dtype=jnp.uint32)[None, :]
     bits, _ = threefry(key0, key1, index, jnp.zeros_like(index))
     return poisson(bits, mean).astype(jnp.int64)
@@ -209,10 +205,10 @@ def _book_moves(model: Model, tally: Tally, packets: Packets, moves: list[list[j
 
 
 def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Advance from step boundary `start` to `stop` (int32 scalars) on the grid `times`, d."""
+    """Advance from step boundary `start` to `stop` (int32 scalars); `times` are those of the boundaries from `start` on, d."""
 
     def one(k: jax.Array, c: Carry) -> Carry:
-        return _step(model, params, subjects, c, k, times[k + 1] - times[k])
+        return _step(model, params, subjects, c, k, times[k - start + 1] - times[k - start])
 
     after: Carry = lax.fori_loop(start, stop, one, carry)
     return after
@@ -228,11 +224,9 @@ def draw(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax
     return carry._replace(packets=packets, rows=rows, tally=_book_draw(model, carry.tally, packets, lost, hidden))
 
 
-def move(
-    model: Model, window_days: float, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
-) -> Carry:
+def move(model: Model, window_days: float, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
     """Move cells between columns for a window of `window_days`, right after a draw."""
-    words = _packet_words(model, subjects, carry.packets, stop)
+    words = _packet_words(subjects, carry.packets, stop)
     rows, packets, moves = model.window(params, carry.rows, carry.packets, words, jnp.float64(window_days))
     tally = _book_moves(model, carry.tally, packets, moves) if moves else carry.tally
     return carry._replace(packets=packets, rows=rows, tally=tally)
@@ -240,9 +234,9 @@ def move(
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
     """Heritable change, merges and splits at the step boundary `stop`."""
-    merge_key = _column_key(model, subjects, stop, STREAM_MERGE)
-    split_key = _column_key(model, subjects, stop, STREAM_SPLIT)
-    packets = model.renew(params, carry.packets, _packet_words(model, subjects, carry.packets, stop))
+    merge_key = _column_key(subjects, stop, STREAM_MERGE)
+    split_key = _column_key(subjects, stop, STREAM_SPLIT)
+    packets = model.renew(params, carry.packets, _packet_words(subjects, carry.packets, stop))
     packets, packed = repack(packets, model.coordinate(params, packets), model.n_clones, resolution, merge_key, split_key)
     return carry._replace(packets=packets, stats=_add_stats(carry.stats, packed))
 
@@ -255,13 +249,3 @@ def _add_stats(stats: Stats, packed: PackingStats) -> Stats:
         merges=stats.merges + packed.merges.astype(jnp.int64),
         splits=stats.splits + packed.splits.astype(jnp.int64),
     )
-
-
-def keep_finished(before: Carry, after: Carry) -> Carry:
-    """Rows that are not active keep their state."""
-
-    def keep(old: jax.Array, new: jax.Array) -> jax.Array:
-        return jnp.where(before.active.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
-
-    kept: Carry = jax.tree.map(keep, before, after)
-    return kept

@@ -13,7 +13,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Subjects, draw, keep_finished, move, pack, run_steps
+from abm.engine.program import Carry, Model, Subjects, draw, move, pack, run_steps
+from abm.streams import PHASE_TRIAL
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
 
 
 @functools.cache
-def _programs(model: Model, resolution: int, window_days: float, freeze: bool, mesh: Mesh, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
+def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
     """The compiled pieces of a program; kept, so that a second run of the same shapes compiles nothing.
 
     They are separate programs called from the host: nested in one loop, XLA's CPU compiler
@@ -103,11 +104,7 @@ def _programs(model: Model, resolution: int, window_days: float, freeze: bool, m
     axes = tuple(_thawed(a) for a in frozen_axes)
 
     def compiled(function: Callable[..., Carry]) -> Callable[..., Carry]:
-        def body(params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-            after = function(params, subjects, carry, times, start, stop)
-            return keep_finished(carry, after) if freeze else after
-
-        return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+        return jax.jit(over_rows(function, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
 
     return {
         "steps": compiled(functools.partial(run_steps, model)),
@@ -115,6 +112,22 @@ def _programs(model: Model, resolution: int, window_days: float, freeze: bool, m
         "move": compiled(functools.partial(move, model, window_days)),
         "pack": compiled(functools.partial(pack, model, resolution)),
     }
+
+
+def _chosen(finished: jax.Array, before: Carry, after: Carry) -> Carry:
+    """Rows of `before` where finished, else those of `after`."""
+
+    def choose(old: jax.Array, new: jax.Array) -> jax.Array:
+        return jnp.where(finished.reshape((-1,) + (1,) * (new.ndim - 1)), old, new)
+
+    kept: Carry = jax.tree.map(choose, before, after)
+    return kept
+
+
+@functools.cache
+def _keeper(mesh: Mesh, frozen_axes: tuple[Any, tuple[int, ...]]) -> Callable[..., Carry]:
+    axes = _thawed(frozen_axes)
+    return jax.jit(over_rows(_chosen, mesh, (0, axes, axes), axes), donate_argnums=(2,))
 
 
 @functools.cache
@@ -134,35 +147,55 @@ class Simulation:
         keys: Keys of the subject in each row, uint32 (rows, 2).
         carry: State at step `step`, rows unpadded.
         grid: Steps.
+        phase: Phase of the run, which keeps its random numbers apart.
         devices: Most devices to use; None = all.
-        freeze: Whether rows may become inactive.
         step: Step at which `carry` stands.
     """
 
     def __init__(
-        self, model: Model, resolution: int, params: Any, param_axes: Any, keys: np.ndarray, carry: Carry, grid: Grid, *, devices: int | None = None,
-        freeze: bool = False, step: int = 0,
+        self,
+        model: Model,
+        resolution: int,
+        params: Any,
+        param_axes: Any,
+        keys: np.ndarray,
+        carry: Carry,
+        grid: Grid,
+        *,
+        phase: np.uint32 = PHASE_TRIAL,
+        devices: int | None = None,
+        step: int = 0,
     ) -> None:
         self.rows = keys.shape[0]
         self.grid, self.step = grid, step
         self.mesh = row_mesh(self.rows, devices)
         rows = padded(self.rows, self.mesh)
-        subjects = Subjects(np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]))
+        subjects = Subjects(np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]), np.full(self.rows, phase))
         self._axes = (param_axes, leading_rows(subjects), leading_rows(carry))
         self._params = place(pad_rows(params, param_axes, rows), param_axes, self.mesh)
         self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
         self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
-        self._times = jnp.asarray(grid.times)
+        self._longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
         self._frozen = tuple(_frozen(axes) for axes in self._axes)
-        self._functions = _programs(model, resolution, grid.window_days, freeze, self.mesh, self._frozen)
+        self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._frozen)
+        self._finished = np.zeros(rows, bool)
+        self._kept: Carry | None = None
 
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
+            times = self._times(segment)
             for name in ("steps", "draw", *(("move",) if segment.moves else ()), *(("pack",) if segment.pack else ())):
-                arguments = (self._params, self._subjects, self._carry, self._times, np.int32(segment.start), np.int32(segment.stop))
+                arguments = (self._params, self._subjects, self._carry, times, np.int32(segment.start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
+        if self._kept is not None:
+            self._carry = _keeper(self.mesh, self._frozen[2])(place(self._finished, 0, self.mesh), self._kept, self._carry)
         self.step = step
+
+    def _times(self, segment: Segment) -> np.ndarray:
+        """Times of the boundaries of a segment, padded to one length so that all segments, and runs on like grids, share a program."""
+        times = self.grid.times[segment.start : segment.stop + 1]
+        return np.pad(times, (0, max(self._longest + 1 - len(times), 0)), mode="edge")
 
     def observe(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
@@ -179,8 +212,11 @@ class Simulation:
         host: Carry = jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(self._carry))
         return host
 
-    def deactivate(self, finished: np.ndarray) -> None:
-        """Freeze rows, bool (rows,); they stay as they are from here on."""
-        active = np.asarray(jax.device_get(self._carry.active)).copy()
-        active[: self.rows] &= ~finished
-        self._carry = self._carry._replace(active=place(active, 0, self.mesh))
+    def freeze(self, finished: np.ndarray) -> None:
+        """Freeze rows, bool (rows,); they stay as they are from here on.
+
+        They are computed all the same, because all rows share one program, and put back
+        after every advance.
+        """
+        self._finished[: self.rows] |= finished
+        self._kept = jax.tree.map(jnp.copy, self._carry)

@@ -239,9 +239,7 @@ def poisson(bits: jax.Array, mean: jax.Array, *, rolled: bool = False) -> jax.Ar
     return jnp.where(mean > 0.0, x, 0.0)
 
 
-def negative_binomial(
-    bits: jax.Array, n: jax.Array, beta: jax.Array, odds: jax.Array, log_one_minus_beta: jax.Array, *, rolled: bool = False
-) -> jax.Array:
+def negative_binomial(bits: jax.Array, n: jax.Array, beta: jax.Array, odds: jax.Array, log_one_minus_beta: jax.Array, *, rolled: bool = False) -> jax.Array:
     """Sum of n geometric numbers on 0, 1, ... with ratio beta; odds = beta / (1 - beta)."""
     x = _lattice(bits, n, beta, odds, n.astype(jnp.float32) * log_one_minus_beta, 1, rolled=rolled)
     return jnp.where((beta > _F(0)) & (n > 0.0), x, 0.0)

@@ -24,8 +24,8 @@ from scipy.stats import qmc
 from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_state
-from abm.cells import Drive, FastState, Traits
 from abm.biology.kinetics import relax
+from abm.cells import Drive, FastState, Traits
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.lineage import Lineage

@@ -28,13 +28,14 @@ Bits = Callable[[int, int], jax.Array]
 
 
 def draw_healthy(
-    state: HealthyState, params: HealthyParams, amounts: Amounts, subject: tuple[jax.Array, jax.Array], phase: int, step: jax.Array
+    state: HealthyState, params: HealthyParams, amounts: Amounts, subject: tuple[jax.Array, jax.Array], phase: jax.Array, step: jax.Array
 ) -> HealthyState:
     """Draw and book all that is due.
 
     Args:
         amounts: For the probability of a redraw at division, a scalar or (rows, 1).
         subject: Keys of the subjects, uint32 (rows,).
+        phase: Phase of the run, uint32 scalar or (rows,).
         step: Step boundary at which the draw stands, uint32 scalar.
     """
     span = state.span
@@ -96,7 +97,7 @@ def _stages(first: jax.Array, second: jax.Array, third: jax.Array) -> jax.Array:
     return jnp.stack([first, second, third], axis=2)
 
 
-def _words(subject: tuple[jax.Array, jax.Array], phase: int, step: jax.Array, lineages: int, strata: int) -> Bits:
+def _words(subject: tuple[jax.Array, jax.Array], phase: jax.Array, step: jax.Array, lineages: int, strata: int) -> Bits:
     """Random words of the draw: `bits(draw, n)` has shape (rows, lineages, n); at most 2 strata + 3 words per draw."""
     width = 2 * strata + TRANSIT_STAGES
     place = jnp.arange(lineages * width, dtype=jnp.uint32)[None, :]

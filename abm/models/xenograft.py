@@ -129,7 +129,6 @@ class Xenograft:
     """Model of the engine's protocol; numbers come as `XenograftParams`."""
 
     n_clones: int
-    phase: int
     n_columns: int = 3
 
     def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
@@ -152,7 +151,7 @@ class Xenograft:
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:
         """Draw healthy cells; see `abm.engine.program.Model`."""
-        healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects, self.phase, k.astype(jnp.uint32))
+        healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects[:2], subjects.phase, k.astype(jnp.uint32))
         return rows._replace(healthy=healthy)
 
     def window(

@@ -23,7 +23,7 @@ from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia, Subclone
 from abm.pharmacology.action import TargetTable, free_factor, target_table
-from abm.pharmacology.compartments import IndividualPk, individual_parameters
+from abm.pharmacology.compartments import CENTRAL, IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, plan_exposure
 from abm.pharmacology.regimen import Dose, expand
 from abm.streams import subject_generator, subject_uniforms
@@ -118,15 +118,11 @@ def drugs_given(experiment: Experiment) -> list[str]:
     return sorted({event.drug for arm in experiment.arms.values() for event in experiment.regimens[arm.regimen].events})
 
 
-def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: np.ndarray, *, treated: bool) -> XenograftParams:
-    """All numbers of the model for the rows.
-
-    Args:
-        treated: Whether the arms' doses are given; without, no drug exists (lead-in).
-    """
+def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: np.ndarray) -> XenograftParams:
+    """All numbers of the model for the rows; `grid_days` is the grid of the trial, on which doses are given."""
     host, cell = experiment.host, cell_params(experiment.cell)
-    drugs = drugs_given(experiment) if treated else []
-    doses = [arm_doses(experiment, arm) for arm in experiment.arms] if treated else [()]
+    drugs = drugs_given(experiment)
+    doses = [arm_doses(experiment, arm) for arm in experiment.arms]
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
     pk = individual_pk(experiment, drugs, rows)
     plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
@@ -182,16 +178,17 @@ def param_axes(params: XenograftParams) -> XenograftParams:
     )
 
 
-def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarray) -> RowState:
-    """Row state at the start: initial doses given, blood at rest."""
+def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarray, *, treated: bool = True) -> RowState:
+    """Row state at the start: blood at rest, initial doses given; with `treated` false no dose is ever given."""
     rows, drugs = len(burden), params.exposure.to_nm.shape[1]
-    empty = np.zeros((rows, drugs))
-    now = np.asarray(params.exposure.initial_state)[:, :, 1] * np.asarray(params.exposure.to_nm)
+    empty, gate = np.zeros((rows, drugs)), np.full((rows, drugs), float(treated))
+    drug_state = np.asarray(params.exposure.initial_state) * gate[:, :, None]
+    now = drug_state[:, :, CENTRAL] * np.asarray(params.exposure.to_nm)
     return RowState(
-        drug_state=np.asarray(params.exposure.initial_state),
+        drug_state=drug_state,
         occupied=empty,
         block=np.zeros(rows, np.float32),
-        gate=np.ones((rows, drugs)),
+        gate=gate,
         record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=empty),
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata),
         burden=burden,

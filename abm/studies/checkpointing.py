@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from abm.engine.batches import Batches
 from abm.engine.checkpoint import load_tree, read_header, save_tree
 from abm.engine.simulate import Simulation
 from abm.errors import Stopped
@@ -36,7 +37,7 @@ class Keeper:
         path = self._context.checkpoint
         return like if path is None else load_tree(path, like)
 
-    def offer(self, phase: str, simulation: Simulation, step: int, header: dict[str, Any], more: Callable[[], dict[str, Any]]) -> None:
+    def offer(self, phase: str, simulation: Simulation | Batches, step: int, header: dict[str, Any], more: Callable[[], dict[str, Any]]) -> None:
         """A moment at which the run could be stopped.
 
         Raises:

@@ -52,6 +52,12 @@ def step_hours(experiment: Experiment) -> float:
 MAX_STEP_HOURS = 2.0
 
 
+def trial_grid(experiment: Experiment) -> Grid:
+    """Grid of the trial after randomisation."""
+    engine = experiment.engine
+    return make_grid(experiment.trial.follow_up_days, step_hours(experiment), engine.window_hours, engine.packing_hours)
+
+
 def _qualified(experiment: Experiment, burden: Any) -> np.ndarray:
     fraction = human_cd45_fraction(burden.cells[:, :, BLOOD].sum(1).astype(float), burden.blood, experiment.lineages)
     return np.asarray(100.0 * fraction >= experiment.trial.start_human_cd45_percent)
@@ -59,13 +65,14 @@ def _qualified(experiment: Experiment, burden: Any) -> np.ndarray:
 
 def _simulation(experiment: Experiment, subjects: SubjectTable, n_clones: int, grid: Grid, step: int, carry: Carry | None) -> Simulation:
     rows = Rows(subjects.keys, subjects.leukaemias, np.zeros(len(subjects.labels), np.int32))
-    params = build_params(experiment, rows, n_clones, grid.times, treated=False)
-    model = Xenograft(n_clones=n_clones, phase=PHASE_LEAD_IN)
+    # The numbers of the trial, though no dose is given: like shapes share one compiled program.
+    params = build_params(experiment, rows, n_clones, trial_grid(experiment).times)
+    model = Xenograft(n_clones=n_clones)
     if carry is None:
         packets, seeded = engraft(experiment, subjects, n_clones, capacity_for(experiment.engine.packets))
-        carry = start_carry(model, packets, start_rows(params, experiment, seeded))
+        carry = start_carry(model, packets, start_rows(params, experiment, seeded, treated=False))
     engine = experiment.engine
-    return Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, devices=engine.devices, freeze=True, step=step)
+    return Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, phase=PHASE_LEAD_IN, devices=engine.devices, step=step)
 
 
 def run_lead_in(experiment: Experiment, subjects: SubjectTable, n_clones: int, context: Context, keeper: Keeper) -> LeadIn:
@@ -80,6 +87,7 @@ def run_lead_in(experiment: Experiment, subjects: SubjectTable, n_clones: int, c
         tree = keeper.load({"carry": simulation.carry(), "day": day, "looks": [simulation.shape_of(observe)] * stored["looks"]})
         simulation = _simulation(experiment, subjects, n_clones, grid, stored["step"], tree["carry"])
         day, looks, times = np.array(tree["day"]), tree["looks"], stored["times"]
+        simulation.freeze(np.isfinite(day))
     else:
         looks, times = [simulation.observe(observe)], [0.0]
         _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden)), 0.0)
@@ -105,4 +113,4 @@ def _freeze(simulation: Simulation, day: np.ndarray, qualified: np.ndarray, now:
     fresh = qualified & ~np.isfinite(day)
     day[fresh] = now
     if fresh.any():
-        simulation.deactivate(fresh)
+        simulation.freeze(fresh)

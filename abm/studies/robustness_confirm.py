@@ -19,7 +19,6 @@ from abm.models.xenograft import Xenograft, XenograftParams
 from abm.models.xenograft_setup import Rows, build_params, capacity_for, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.parameters.robustness import Robustness
-from abm.streams import PHASE_TRIAL
 from abm.studies.robustness_claims import burden_at
 from abm.subject import cohort_subjects
 
@@ -77,10 +76,10 @@ def packet_burdens(experiments: Sequence[Experiment], settings: Robustness) -> d
     subjects = cohort_subjects(first.seed, (settings.typical,), 1)
     rows = Rows(np.repeat(subjects.keys, len(arms), axis=0), (settings.typical,) * len(arms), np.arange(len(arms), dtype=np.int32))
     grid = make_grid(first.trial.treatment_days, engine.dt_hours, engine.window_hours, engine.packing_hours)
-    model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
+    model = Xenograft(n_clones=n_clones)
     parts, carries = [], []
     for e in twins:
-        parts.append(build_params(e, rows, n_clones, grid.times, treated=True))
+        parts.append(build_params(e, rows, n_clones, grid.times))
         packets, seeded = engraft(e, subjects, n_clones, capacity_for(engine.packets))
         copied = jax.tree.map(lambda x: jnp.repeat(jnp.asarray(x), len(arms), axis=0), packets)
         carries.append(start_carry(model, copied, start_rows(parts[-1], e, np.repeat(seeded, len(arms)))))

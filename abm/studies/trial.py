@@ -13,9 +13,11 @@ import jax
 import numpy as np
 
 from abm.biology.proliferation import balanced_growth
+from abm.engine.batches import Batches
+from abm.engine.devices import batches_of
 from abm.engine.packets import total_count
 from abm.engine.program import Carry, start_carry
-from abm.engine.simulate import Grid, Simulation, make_grid
+from abm.engine.simulate import Grid
 from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.errors import InputError, RunFault
 from abm.models.observation import Observation, observe
@@ -24,10 +26,9 @@ from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_m
 from abm.output.result import CellSnapshot, RunResult
 from abm.parameters.experiment import Experiment
 from abm.readouts.view import View, stack_observations
-from abm.streams import PHASE_TRIAL
 from abm.studies.checkpointing import Keeper
 from abm.studies.context import Context
-from abm.studies.lead_in import LeadIn, run_lead_in, step_hours
+from abm.studies.lead_in import LeadIn, run_lead_in, step_hours, trial_grid
 from abm.studies.snapshots import snapshot
 from abm.studies.trial_result import assemble
 from abm.subject import SubjectTable, cohort_subjects
@@ -95,7 +96,6 @@ class _Trial:
     """The program after randomisation; rows are (arm, subject)."""
 
     def __init__(self, experiment: Experiment, subjects: SubjectTable, n_clones: int, context: Context, keeper: Keeper) -> None:
-        engine = experiment.engine
         self.experiment, self.context, self.keeper, self.n_clones = experiment, context, keeper, n_clones
         self.arms = tuple(experiment.arms)
         twins = experiment.cohort.design == "twin"
@@ -107,21 +107,21 @@ class _Trial:
         self.source = np.tile(np.arange(self.n_subjects), len(self.arms)) if twins else np.arange(rows)
         arm = np.repeat(np.arange(len(self.arms), dtype=np.int32), self.n_subjects)
         self.rows = Rows(subjects.keys[self.source], tuple(subjects.leukaemias[i] for i in self.source), arm)
-        dt = step_hours(experiment)
-        self.grid: Grid = make_grid(experiment.trial.follow_up_days, dt, engine.window_hours, engine.packing_hours)
-        self.model = Xenograft(n_clones=n_clones, phase=PHASE_TRIAL)
-        self.params = build_params(experiment, self.rows, n_clones, self.grid.times, treated=True)
+        self.batches = batches_of(rows, len(self.arms) if twins else 1, experiment.engine.devices)
+        self.grid: Grid = trial_grid(experiment)
+        self.model = Xenograft(n_clones=n_clones)
+        self.params = build_params(experiment, self.rows, n_clones, self.grid.times)
         self.looks: list[Observation] = []
         self.snapshots: dict[str, CellSnapshot] = {}
-        self.stops = self._stops(dt)
+        self.stops = self._stops(step_hours(experiment))
 
     def _stops(self, dt: float) -> list[int]:
         every = max(1, round(self.experiment.readout.interval_hours / dt))
         return sorted({*range(every, self.grid.steps + 1, every), self.grid.steps})
 
-    def _simulation(self, carry: Carry, step: int) -> Simulation:
-        engine = self.experiment.engine
-        return Simulation(self.model, engine.packets, self.params, param_axes(self.params), self.rows.keys, carry, self.grid, devices=engine.devices, step=step)
+    def _simulation(self, carry: Carry, step: int) -> Batches:
+        engine, axes = self.experiment.engine, param_axes(self.params)
+        return Batches(self.batches, self.model, engine.packets, self.params, axes, self.rows.keys, carry, self.grid, devices=engine.devices, step=step)
 
     def randomise(self, lead_in: LeadIn) -> None:
         """Copy every subject into its arms and restart the clock."""
@@ -196,5 +196,4 @@ def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: di
     n = len(subjects.labels)
     seen = stack_observations(lead_in.looks, 1, n)
     labels = subjects.labels if experiment.cohort.design == "twin" else tuple(f"{label}-{i + 1}" for i, label in enumerate(subjects.labels))
-    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, np.array(lead_in.times), seen, (), experiment.lineages, experiment.host)
-
+    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, np.array(lead_in.times), seen, tuple(drugs_given(experiment)), experiment.lineages, experiment.host)

@@ -12,6 +12,7 @@ import yaml
 from abm.endpoints.blood_toxicity import blood_toxicity
 from abm.endpoints.exposure import exposures
 from abm.endpoints.response import clearance, event, reduction, relapse, response_events
+from abm.engine.batches import Batches
 from abm.engine.simulate import Simulation
 from abm.errors import RunFault
 from abm.models.xenograft_setup import FOUNDER, capacity_for
@@ -31,7 +32,7 @@ def assemble(
     lead_in_view: View,
     lead_in: LeadIn,
     cells: dict[str, CellSnapshot],
-    simulation: Simulation,
+    simulation: Simulation | Batches,
     clock: dict[str, float],
 ) -> RunResult:
     """The result of a trial."""
@@ -67,7 +68,7 @@ def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
 
 
-def device_name(simulation: Simulation) -> str:
+def device_name(simulation: Simulation | Batches) -> str:
     """Kind and number of the devices."""
     device = simulation.mesh.devices.flat[0]
     return f"{device.platform}: {device.device_kind} x {simulation.mesh.devices.size}"
@@ -153,7 +154,7 @@ def _clones(view: View, series: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "parent", "mechanism", "birth_time_days", "origins", "pooled", "arm", "subject", "count"])
 
 
-def _engine(experiment: Experiment, view: View, simulation: Simulation, wall: dict[str, float]) -> xr.Dataset:
+def _engine(experiment: Experiment, view: View, simulation: Simulation | Batches, wall: dict[str, float]) -> xr.Dataset:
     """Resolution, splits, merges, step, device and wall time."""
     stats = view.seen.stats
     last: dict[str, Any] = {"packets": stats.packets, "packets_peak": stats.peak_packets, "splits": stats.splits, "merges": stats.merges}

@@ -13,7 +13,7 @@ import numpy as np
 from abm.engine.packets import Packets, new_packets
 from abm.engine.program import Model, Subjects, Words
 from abm.engine.simulate import Grid, make_grid
-from abm.streams import PHASE_TRIAL, name_key, threefry
+from abm.streams import name_key, threefry
 
 SMALLEST_CAPACITY = 8
 # Float32 integrals of that many steps still carry 4 digits more than any readout shows.
@@ -55,7 +55,6 @@ class OneColumn:
     """Model in which cells divide and die and nothing else; subclasses say how fast."""
 
     n_clones: int = 1
-    phase: int = PHASE_TRIAL
     n_columns: int = 1
 
     def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:

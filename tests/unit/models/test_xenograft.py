@@ -127,8 +127,11 @@ def test_capacity_changes_nothing(whole: Carry) -> None:
     wide = run_small(small_experiment(), capacity=2 * whole.packets.clone.shape[1])
     assert differences((wide.tally, wide.stats, wide.rows), (whole.tally, whole.stats, whole.rows)) == []
     live = np.asarray(total_count(whole.packets)) > 0
-    for x, y in zip((wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *wide.packets.traits, *wide.packets.fast),
-                    (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *whole.packets.traits, *whole.packets.fast), strict=True):
+    for x, y in zip(
+        (wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *wide.packets.traits, *wide.packets.fast),
+        (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *whole.packets.traits, *whole.packets.fast),
+        strict=True,
+    ):
         assert np.array_equal(x[:, : live.shape[1]][live], y[live])
     assert np.asarray(total_count(wide.packets))[:, live.shape[1] :].sum() == 0.0
 
@@ -142,15 +145,26 @@ def test_devices_change_nothing(whole: Carry, devices: int) -> None:
 
 
 def test_finished_rows_stay_as_they_are(whole: Carry) -> None:
-    simulation = small_simulation(small_experiment(), freeze=True)
+    simulation = small_simulation(small_experiment())
     simulation.run_to(36)
     before = simulation.carry()
-    simulation.deactivate(np.array([False, True, False, False]))
+    simulation.freeze(np.array([False, True, False, False]))
+    simulation.run_to(60)
+    simulation.freeze(np.array([False, False, False, True]))
+    later = simulation.carry()
     simulation.run_to(simulation.grid.steps)
     after = simulation.carry()
-    assert after.active.tolist() == [True, False, True, True]
-    assert differences(chosen(after._replace(active=before.active), [1]), chosen(before, [1])) == []
-    assert differences(chosen(after, [0, 2, 3]), chosen(whole, [0, 2, 3])) == []
+    assert differences(chosen(after, [1]), chosen(before, [1])) == []
+    assert differences(chosen(after, [3]), chosen(later, [3])) == []
+    assert differences(chosen(later, [3]), chosen(before, [3])) != []
+    assert differences(chosen(after, [0, 2]), chosen(whole, [0, 2])) == []
+
+
+@pytest.mark.parametrize("batches", [2, 4])
+def test_batches_change_nothing(whole: Carry, batches: int) -> None:
+    simulation = small_simulation(small_experiment(), batches=batches)
+    simulation.run_to(simulation.grid.steps)
+    assert differences(simulation.carry(), whole) == []
 
 
 def test_moves_cover_whole_windows_in_their_middle() -> None:
