@@ -31,6 +31,17 @@ class Packets(NamedTuple):
     division_exposure: jax.Array  # float32, integrated division hazard since the last renewal
 
 
+def with_places(packets: Packets, capacity: int) -> Packets:
+    """The first `capacity` places, or all of them and empty ones up to `capacity`."""
+    present = packets.clone.shape[1]
+
+    def fit(x: jax.Array) -> jax.Array:
+        return x[:, :capacity] if capacity <= present else jnp.pad(x, ((0, 0), (0, capacity - present)))
+
+    fitted: Packets = jax.tree.map(fit, packets)
+    return fitted
+
+
 def total_count(packets: Packets) -> jax.Array:
     """Cells of each packet over all columns, float64."""
     total = packets.counts[0]

@@ -26,6 +26,8 @@ from abm.engine.transition import uniform
 from abm.streams import threefry
 
 _EMPTY_CLONE = 0xFFFE
+# A round merges every other pair at least, so that fewer are ever needed.
+_MOST_ROUNDS = 32
 
 
 class PackingStats(NamedTuple):
@@ -98,8 +100,7 @@ def _smallest(cost_bits: jax.Array, wanted: jax.Array) -> jax.Array:
 def _merge(packets: Packets, coordinate: jax.Array, limit: jax.Array, wanted: jax.Array, key: tuple[jax.Array, jax.Array]) -> tuple[Packets, jax.Array]:
     """Merge up to `wanted` pairs of packets per row that are neighbours in (clone, coordinate).
 
-    Only pairs that together stay within `limit` cells are merged, so that a merge is
-    never undone by the next split and clones held cell by cell are left alone.
+    Only pairs that together stay within `limit` cells are merged.
     """
     n = total_count(packets)
     rows, capacity = n.shape
@@ -181,6 +182,34 @@ def _split(packets: Packets, pieces: jax.Array, key: tuple[jax.Array, jax.Array]
     )
 
 
+def _merged(
+    packets: Packets, coordinate: jax.Array, limit: jax.Array, live: jax.Array, wanted: jax.Array, resolution: int, key: tuple[jax.Array, jax.Array]
+) -> tuple[Packets, jax.Array]:
+    """Packets after all merges, and how many there were; `live` and `wanted` are int32 (rows,).
+
+    The first round keeps to the limits, so that a merge is never undone by the next split
+    and clones held cell by cell are left alone.  Where that does not bring a subject to its
+    resolution, further rounds merge its nearest pairs whatever their size.
+    """
+
+    def in_excess(merges: jax.Array) -> jax.Array:
+        return jnp.maximum(live - merges - resolution, 0)
+
+    def due(state: tuple[jax.Array, Packets, jax.Array]) -> jax.Array:
+        number, _, merges = state
+        return jnp.where(number == 0, jnp.any(wanted > 0), (number < _MOST_ROUNDS) & jnp.any(in_excess(merges) > 0))
+
+    def merge(state: tuple[jax.Array, Packets, jax.Array]) -> tuple[jax.Array, Packets, jax.Array]:
+        number, current, merges = state
+        first = number == 0
+        fresh_key = key[0] + number.astype(jnp.uint32), key[1]
+        after, more = _merge(current, coordinate, jnp.where(first, limit, jnp.inf), jnp.where(first, wanted, in_excess(merges)), fresh_key)
+        return number + 1, after, merges + more
+
+    _, merged, merges = lax.while_loop(due, merge, (jnp.int32(0), packets, jnp.zeros_like(wanted)))
+    return merged, merges
+
+
 def repack(
     packets: Packets,
     coordinate: jax.Array,
@@ -195,7 +224,8 @@ def repack(
         packets: State right after a draw, so that the laws are those of no time.
         coordinate: float32 (rows, capacity); packets near in it are merged first.
         n_clones: Rows of the clone table.
-        resolution: Packets per subject, at most the capacity.
+        resolution: Packets per subject, at most the capacity.  Only a subject with more clones than
+            that keeps more packets; they are counted, and to run out of places is a fault.
         merge_key, split_key: Keys of the subjects, uint32 of shape (rows, 1).
     """
     n = total_count(packets)
@@ -209,10 +239,7 @@ def repack(
     wished = jnp.sum(jnp.maximum(_pieces(n, limit, unlimited) - 1.0, 0.0), axis=1)
     wanted = jnp.maximum(wished.astype(jnp.int32) + live - resolution, 0)
 
-    def with_merges() -> tuple[Packets, jax.Array]:
-        return _merge(packets, coordinate, limit, wanted, merge_key)
-
-    merged, merges = lax.cond(jnp.any(wanted > 0), with_merges, lambda: (packets, jnp.zeros_like(wanted)))
+    merged, merges = _merged(packets, coordinate, limit, live, wanted, resolution, merge_key)
     n = total_count(merged)
     room = (resolution - live + merges).astype(jnp.float64)[:, None]
     pieces = _pieces(n, limit, jnp.maximum(room, 0.0))

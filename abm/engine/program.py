@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from abm.engine.packets import Packets, sum_by_clone, total_count
+from abm.engine.packets import Packets, sum_by_clone, total_count, with_places
 from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
 from abm.streams import STREAM_DIVISION_AND_DEATH, STREAM_HIDDEN, STREAM_LAZY_DEATH, STREAM_MERGE, STREAM_SPLIT, stacked_words, step_key, threefry
@@ -84,6 +84,10 @@ class Model(Protocol):
     @property
     def n_clones(self) -> int: ...
 
+    def reserve(self, resolution: int) -> int:
+        """Even number of free places that `renew` is given."""
+        ...
+
     def step(self, params: Any, rows: Any, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """(row state, fast state of the packets, rates) of step k of length h days."""
         ...
@@ -97,7 +101,7 @@ class Model(Protocol):
         ...
 
     def renew(self, params: Any, packets: Packets, words: Words) -> Packets:
-        """Packets after heritable change, before packing; may use free places at the end of the arrays."""
+        """Packets after heritable change, before packing; may fill the free places at the end of the arrays."""
         ...
 
     def coordinate(self, params: Any, packets: Packets) -> jax.Array:
@@ -233,12 +237,18 @@ def move(model: Model, window_days: float, params: Any, subjects: Subjects, carr
 
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Heritable change, merges and splits at the step boundary `stop`."""
+    """Heritable change, merges and splits at the step boundary `stop`.
+
+    The places that heritable change fills exist only here: packing brings every subject
+    back to its resolution, so that steps and draws never touch them.
+    """
+    capacity = carry.packets.clone.shape[1]
     merge_key = _column_key(subjects, stop, STREAM_MERGE)
     split_key = _column_key(subjects, stop, STREAM_SPLIT)
-    packets = model.renew(params, carry.packets, _packet_words(subjects, carry.packets, stop))
+    wide = with_places(carry.packets, capacity + model.reserve(resolution))
+    packets = model.renew(params, wide, _packet_words(subjects, wide, stop))
     packets, packed = repack(packets, model.coordinate(params, packets), model.n_clones, resolution, merge_key, split_key)
-    return carry._replace(packets=packets, stats=_add_stats(carry.stats, packed))
+    return carry._replace(packets=with_places(packets, capacity), stats=_add_stats(carry.stats, packed))
 
 
 def _add_stats(stats: Stats, packed: PackingStats) -> Stats:

@@ -131,6 +131,10 @@ class Xenograft:
     n_clones: int
     n_columns: int = 3
 
+    def reserve(self, resolution: int) -> int:
+        """About the packets whose cycling cells redraw their traits in a day; see `abm.engine.program.Model`."""
+        return 2 * (max(resolution // 4, 8) // 2)
+
     def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
         """See `abm.engine.program.Model`."""
         h32 = h.astype(jnp.float32)

@@ -261,8 +261,5 @@ def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray
 
 
 def capacity_for(resolution: int) -> int:
-    """Places for packets: the resolution and a reserve for those that appear between packings.
-
-    Even, because merging works on neighbouring pairs.
-    """
-    return 2 * ((resolution + max(resolution // 4, 8) + 1) // 2)
+    """Places for packets; even, because merging works on neighbouring pairs."""
+    return resolution + resolution % 2

@@ -173,10 +173,12 @@ class _Trial:
         cells = np.asarray(look.tally.cells).sum((1, 2)).astype(float)
         broken = ~np.isfinite(np.asarray(look.lineages.cells)).all((1, 2)) | (np.asarray(look.tally.cells) < 0).any((1, 2))
         broken |= (np.asarray(look.lineages.cells) < 0).any((1, 2)) | (np.isnan(np.asarray(look.quantiles)).any((1, 2)) & (cells > 0))
+        broken |= np.asarray(look.stats.packets) > capacity_for(self.experiment.engine.packets)
         if broken.any():
             row = int(np.argmax(broken))
             arm, subject = divmod(row, self.n_subjects)
-            raise RunFault(f"a count is negative or a state is not a number: subject '{self.labels[subject]}', arm '{self.arms[arm]}', day {day:g}")
+            where = f"subject '{self.labels[subject]}', arm '{self.arms[arm]}', day {day:g}"
+            raise RunFault(f"a count is negative, a state is not a number or there are more packets than places: {where}")
 
     def _snap(self, day: float) -> None:
         for wanted in self.experiment.readout.cell_snapshot_days:

@@ -57,6 +57,10 @@ class OneColumn:
     n_clones: int = 1
     n_columns: int = 1
 
+    def reserve(self, resolution: int) -> int:
+        """No packet appears; see `abm.engine.program.Model`."""
+        return 0
+
     def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:
         """Rows hold no cells; see `abm.engine.program.Model`."""
         return rows
