@@ -2,7 +2,7 @@
 
 Prints packet-steps per second as the median of several repeats of whole simulated days in
 one process, over everything that a day costs: steps of drugs, healthy blood and cells,
-draws and moves, packing, a daily look.  A packet-step is one packet in use advanced by
+draws and moves, packing, a daily look; all rows of the trial in one batch.  A packet-step is one packet in use advanced by
 one step of `engine.dt_hours`.
 
     scripts/benchmark                     the default trial
@@ -35,10 +35,8 @@ def main(overrides: list[str]) -> None:
     import jax
     import numpy as np
 
-    from abm.engine.batches import Batches
-    from abm.engine.devices import batches_of
     from abm.engine.program import start_carry
-    from abm.engine.simulate import make_grid
+    from abm.engine.simulate import Simulation, make_grid
     from abm.models.observation import observe
     from abm.models.xenograft import Xenograft
     from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, engraft, param_axes, start_rows
@@ -58,8 +56,7 @@ def main(overrides: list[str]) -> None:
     packets, seeded = engraft(experiment, table, n_clones, capacity_for(engine.packets))
     model = Xenograft(n_clones=n_clones)
     carry = start_carry(model, packets, start_rows(params, experiment, seeded))
-    batches = batches_of(len(rows.keys), arms, engine.devices)
-    simulation = Batches(batches, model, engine.packets, params, param_axes(params), rows.keys, carry, grid, devices=engine.devices)
+    simulation = Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, devices=engine.devices)
 
     def day(number: int) -> Any:
         simulation.run_to(grid.index(float(number)))

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from abm.engine.packets import Packets, sum_by_clone, total_count, with_places
@@ -23,8 +22,8 @@ from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
 from abm.streams import STREAM_DIVISION_AND_DEATH, STREAM_HIDDEN, STREAM_LAZY_DEATH, STREAM_MERGE, STREAM_SPLIT, stacked_words, step_key, threefry
 
-# Hidden pairs are summed as integers so that the sum is free of order; this is their grain.
-_HIDDEN_GRAIN = 2.0**24
+# Expected hidden pairs are summed in whole grains so that the sum is free of order; a subject's cells times this are at most 2**50 of them.
+_HIDDEN_GRAINS = 2.0**49
 
 # Words of the packets for a few streams: two arrays (streams, rows, capacity).
 Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
@@ -179,9 +178,11 @@ def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> t
 
 def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Array, k: jax.Array) -> jax.Array:
     """Lines that were born and died between two draws, int64 (rows, clones), for `n` founders."""
-    grains = jnp.floor(hidden_pairs(packets.law).astype(jnp.float64) * n * _HIDDEN_GRAIN + 0.5).astype(jnp.int64)
-    clones = [jnp.sum(jnp.where(packets.clone == np.int32(c), grains, 0), axis=1) for c in range(model.n_clones)]
-    mean = jnp.stack(clones, axis=1).astype(jnp.float64) / _HIDDEN_GRAIN
+    # A power of two, so that scaling is exact; pairs of a cell between two draws are far fewer than one.
+    _, exponent = jnp.frexp(jnp.maximum(jnp.sum(n, axis=1, keepdims=True), 1.0))
+    grain = jnp.ldexp(jnp.float64(1.0 / _HIDDEN_GRAINS), exponent)
+    grains = jnp.rint(hidden_pairs(packets.law).astype(jnp.float64) * n / grain)
+    mean = sum_by_clone(grains, packets.clone, model.n_clones) * grain
     key0, key1 = _column_key(subjects, k, STREAM_HIDDEN)
     index = jnp.arange(model.n_clones, dtype=jnp.uint32)[None, :]
     bits, _ = threefry(key0, key1, index, jnp.zeros_like(index))
@@ -208,18 +209,13 @@ def _book_moves(model: Model, tally: Tally, packets: Packets, moves: list[list[j
     return tally._replace(moves=tally.moves + flow, cells=tally.cells + jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3))
 
 
-def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Advance from step boundary `start` to `stop` (int32 scalars); `times` are those of the boundaries from `start` on, d."""
+def advance(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Step from the boundary `start` to `stop` (int32 scalars), then draw and tally; `times` are those of the boundaries from `start` on, d."""
 
     def one(k: jax.Array, c: Carry) -> Carry:
         return _step(model, params, subjects, c, k, times[k - start + 1] - times[k - start])
 
-    after: Carry = lax.fori_loop(start, stop, one, carry)
-    return after
-
-
-def draw(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Draw and tally at the step boundary `stop`."""
+    carry = lax.fori_loop(start, stop, one, carry)
     hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
     packets, lost = _draw(model, subjects, carry.packets, stop)
     zero = jnp.zeros_like(packets.lazy_exposure)

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Subjects, draw, move, pack, run_steps
+from abm.engine.program import Carry, Model, Subjects, advance, move, pack
 from abm.streams import PHASE_TRIAL
 
 
@@ -22,7 +22,7 @@ class Grid:
     """Times of the steps and what is due at them."""
 
     times: np.ndarray  # float64 (steps + 1,), d
-    window: np.ndarray  # bool (steps + 1,), births and deaths are drawn: to look at the cells here changes nothing
+    drawn: np.ndarray  # bool (steps + 1,), births and deaths are drawn: to look at the cells here changes nothing
     pack: np.ndarray  # bool (steps + 1,)
     moves: np.ndarray | None = None  # bool (steps + 1,), the moves of a whole window happen; None = nowhere
     window_days: float = 0.0
@@ -40,12 +40,13 @@ class Grid:
 def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hours: float, extra_days: tuple[float, ...] = ()) -> Grid:
     """Grid t_k = k dt up to `end_day`, joined by `extra_days` that must be met exactly.
 
-    Births and deaths are drawn at multiples of `window_hours` (every step, if the step is
-    longer).  The moves between columns of a whole window happen in its middle, or at the
-    last step boundary before it (at the end of the step, if the window is one step).
-    Growth on either side of the moves makes the split symmetric (Strang 1968,
+    Windows lie at multiples of `window_hours` (every step, if the step is longer).  The
+    moves between columns of a whole window happen in its middle, or at the last step
+    boundary before it (at the end of the step, if the window is one step).  Growth on
+    either side of the moves makes the split symmetric (Strang 1968,
     doi:10.1137/0705041): at the ends of windows its error is of second order in the window.
-    Packings are due at multiples of `packing_hours`.
+    Packings are due at multiples of `packing_hours`.  Births and deaths are drawn before
+    moves and before packings.
     """
     steps = int(np.ceil(end_day * 24.0 / dt_hours - 1e-9))
     base = np.arange(steps + 1) * (dt_hours / 24.0)
@@ -56,10 +57,9 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     k = np.rint(times * 24.0 / dt_hours).astype(np.int64)
     every = max(1, round(window_hours / dt_hours))
     every_pack = max(1, round(packing_hours / dt_hours))
-    window = on_grid & (k % every == 0) & (k > 0)
     moves = on_grid & (k % every == every // 2) & (k > 0)
     pack = on_grid & (k % every_pack == 0) & (k > 0)
-    return Grid(times=times, window=window, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
+    return Grid(times=times, drawn=moves | pack, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
 
 
 class Segment(NamedTuple):
@@ -73,11 +73,10 @@ class Segment(NamedTuple):
 
 def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
     """Pieces of the grid between two step boundaries, none if `stop` is not after `start`."""
-    moves = np.zeros_like(grid.window) if grid.moves is None else grid.moves
-    due = grid.window | grid.pack | moves
+    moves = np.zeros_like(grid.drawn) if grid.moves is None else grid.moves
     segments, begun = [], start
     for k in range(start + 1, stop + 1):
-        if due[k] or k == stop:
+        if grid.drawn[k] or k == stop:
             segments.append(Segment(begun, k, bool(moves[k]), bool(grid.pack[k])))
             begun = k
     return segments
@@ -107,8 +106,7 @@ def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, fro
         return jax.jit(over_rows(function, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
 
     return {
-        "steps": compiled(functools.partial(run_steps, model)),
-        "draw": compiled(functools.partial(draw, model)),
+        "advance": compiled(functools.partial(advance, model)),
         "move": compiled(functools.partial(move, model, window_days)),
         "pack": compiled(functools.partial(pack, model, resolution)),
     }
@@ -180,12 +178,13 @@ class Simulation:
         self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._frozen)
         self._finished = np.zeros(rows, bool)
         self._kept: Carry | None = None
+        self._structures: dict[Callable[[Any, Carry], Any], Any] = {}
 
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
             times = self._times(segment)
-            for name in ("steps", "draw", *(("move",) if segment.moves else ()), *(("pack",) if segment.pack else ())):
+            for name in ("advance", *(("move",) if segment.moves else ()), *(("pack",) if segment.pack else ())):
                 arguments = (self._params, self._subjects, self._carry, times, np.int32(segment.start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
         if self._kept is not None:
@@ -199,8 +198,9 @@ class Simulation:
 
     def observe(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
-        structure = jax.tree.structure(self.shape_of(function))
-        seen = _observer(function, self.mesh, (self._frozen[0], self._frozen[2]), structure)(self._params, self._carry)
+        if function not in self._structures:
+            self._structures[function] = jax.tree.structure(self.shape_of(function))
+        seen = _observer(function, self.mesh, (self._frozen[0], self._frozen[2]), self._structures[function])(self._params, self._carry)
         return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
 
     def shape_of(self, function: Callable[[Any, Carry], Any]) -> Any:

@@ -92,7 +92,8 @@ def run_lead_in(experiment: Experiment, subjects: SubjectTable, n_clones: int, c
         looks, times = [simulation.observe(observe)], [0.0]
         _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden)), 0.0)
     context.progress.begin("Lead-in")
-    checks = [k for k in range(simulation.step + 1, grid.steps + 1) if grid.window[k] or k == grid.steps]
+    every = max(1, round(engine.window_hours / dt))
+    checks = [k for k in range(simulation.step + 1, grid.steps + 1) if k % every == 0 or k == grid.steps]
     per_day = max(1, round(experiment.readout.interval_hours / dt))
     for k in checks:
         if np.isfinite(day).all():

@@ -119,7 +119,7 @@ def theory_grid(
     drawn = packing.copy()
     drawn[saved] = True
     drawn |= every_step
-    return Grid(times=times, window=_draws(times, drawn, longest_window), pack=packing), tuple(int(k) for k in saved)
+    return Grid(times=times, drawn=_draws(times, drawn, longest_window), pack=packing), tuple(int(k) for k in saved)
 
 
 def _draws(times: np.ndarray, drawn: np.ndarray, longest: float) -> np.ndarray:

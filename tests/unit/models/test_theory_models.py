@@ -92,7 +92,7 @@ def test_grid_meets_every_day_and_keeps_draws_close() -> None:
     grid, saved = theory_grid(settings(), days, longest_window=0.1)
     assert np.array_equal(grid.times[list(saved)], days)
     assert np.all(np.diff(grid.times) > 0.0)
-    drawn = np.flatnonzero(grid.window)
+    drawn = np.flatnonzero(grid.drawn)
     assert np.diff(grid.times[[0, *drawn]]).max() <= 0.1 + 1e-9
     assert set(saved[1:]) <= set(drawn.tolist())
     assert grid.times[grid.pack].tolist() == [1.0, 2.0, 3.0]
@@ -102,11 +102,11 @@ def test_grid_meets_every_day_and_keeps_draws_close() -> None:
 
 def test_draws_are_as_rare_as_the_births_allow() -> None:
     grid, _ = theory_grid(settings(dt_hours=1.0, packing_hours=1e6), save_days(60.0, 1e6), longest_window=longest_window(0.14))
-    assert np.diff(grid.times[[0, *np.flatnonzero(grid.window)]]).max() == pytest.approx(85 / 24)
+    assert np.diff(grid.times[[0, *np.flatnonzero(grid.drawn)]]).max() == pytest.approx(85 / 24)
     quiet, _ = theory_grid(settings(dt_hours=1.0, packing_hours=1e6), save_days(60.0, 1e6))
-    assert np.diff([0, *np.flatnonzero(quiet.window)]).max() == MOST_STEPS_PER_DRAW
+    assert np.diff([0, *np.flatnonzero(quiet.drawn)]).max() == MOST_STEPS_PER_DRAW
     every, _ = theory_grid(settings(), save_days(5.0, 24.0), every_step=True)
-    assert every.window[1:].all()
+    assert every.drawn[1:].all()
 
 
 def test_saved_days_prefer_what_was_asked_for_to_a_rounded_neighbour() -> None:
