@@ -4,7 +4,7 @@ A model fills it with biology.  In a step the model advances the fast state of t
 packets and says how the law of births and deaths goes on; the packets only carry the
 integrals.  In the middle and at the end of a window the program draws births and deaths,
 exactly for hazards that changed in between, and books them; in the middle the model
-also moves cells between columns.  Where packing is due the model renews traits and
+also moves cells between columns and draws the mutants of the window.  Where packing is due the model renews traits and
 packets are merged and split.
 """
 
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, sum_by_clone, total_count
 from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
@@ -48,10 +49,12 @@ class Rates(NamedTuple):
 class Tally(NamedTuple):
     """Cumulative numbers since the start, int64."""
 
-    births: jax.Array  # (rows, clones)
+    births: jax.Array  # (rows, clones), without mutants
     deaths: jax.Array  # (rows, clones, columns)
     moves: jax.Array  # (rows, clones, columns, columns), from -> to
     cells: jax.Array  # (rows, clones, columns), the count at the last tally
+    gained: jax.Array  # (rows, clones), mutants, in column 0
+    lost: jax.Array  # (rows, clones), mothers of two mutants, in column 0
 
 
 class Stats(NamedTuple):
@@ -95,6 +98,10 @@ class Model(Protocol):
         """(row state, packets, moves[from][to]) over a window of `days`; no moves is an empty list."""
         ...
 
+    def mutate(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array, day: jax.Array) -> tuple[Any, Packets, Mutations | None]:
+        """(row state, packets, mutants) of a window of `days` whose middle is `day`; None where nothing mutates."""
+        ...
+
     def renew(self, params: Any, packets: Packets, words: Words) -> Packets:
         """Packets after heritable change, before packing; may use free places at the end of the arrays."""
         ...
@@ -113,6 +120,8 @@ def empty_tally(packets: Packets, n_clones: int) -> Tally:
         deaths=jnp.zeros((rows, n_clones, columns), jnp.int64),
         moves=jnp.zeros((rows, n_clones, columns, columns), jnp.int64),
         cells=cells,
+        gained=jnp.zeros((rows, n_clones), jnp.int64),
+        lost=jnp.zeros((rows, n_clones), jnp.int64),
     )
 
 
@@ -176,20 +185,22 @@ def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> t
 def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Array, k: jax.Array) -> jax.Array:
     """Lines that were born and died between two draws, int64 (rows, clones), for `n` founders."""
     grains = jnp.floor(hidden_pairs(packets.law).astype(jnp.float64) * n * _HIDDEN_GRAIN + 0.5).astype(jnp.int64)
-    clones = [jnp.sum(jnp.where(packets.clone == np.int32(c), grains, 0), axis=1) for c in range(model.n_clones)]
-    mean = jnp.stack(clones, axis=1).astype(jnp.float64) / _HIDDEN_GRAIN
+    mean = sum_by_clone(grains, packets.clone, model.n_clones).astype(jnp.float64) / _HIDDEN_GRAIN
     key0, key1 = _column_key(model, subjects, k, STREAM_HIDDEN)
     index = jnp.arange(model.n_clones, dtype=jnp.uint32)[None, :]
     bits, _ = threefry(key0, key1, index, jnp.zeros_like(index))
     return poisson(bits, mean).astype(jnp.int64)
 
 
-def _booked(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array, moves: list[list[jax.Array | None]]) -> Tally:
-    """Tally with one draw and the moves that followed it; `packets` are those after the moves."""
+def _booked(
+    model: Model, tally: Tally, packets: Packets, clone: jax.Array, lost: jax.Array, hidden: jax.Array, moves: list[list[jax.Array | None]],
+    mutations: Mutations | None,
+) -> Tally:  # fmt: skip
+    """Tally with one draw and the moves and mutations that followed it; `packets` are those after them, `clone` was theirs at the draw."""
     n_clones, n_columns = model.n_clones, model.n_columns
 
     def by_clone(x: jax.Array) -> jax.Array:
-        return sum_by_clone(x, packets.clone, n_clones).astype(jnp.int64)
+        return sum_by_clone(x, clone, n_clones).astype(jnp.int64)
 
     none = jnp.zeros_like(tally.births)
     flow = jnp.stack(
@@ -199,10 +210,15 @@ def _booked(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidde
         axis=2,
     )
     net = jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3)
-    cells = jnp.stack([by_clone(c) for c in packets.counts], axis=2)
+    cells = jnp.stack([sum_by_clone(c, packets.clone, n_clones).astype(jnp.int64) for c in packets.counts], axis=2)
     dead = jnp.stack([by_clone(x) for x in lost], axis=2).at[:, :, 0].add(hidden)
     born = cells[:, :, 0] - net[:, :, 0] - tally.cells[:, :, 0] + dead[:, :, 0]
-    return Tally(births=tally.births + born, deaths=tally.deaths + dead, moves=tally.moves + flow, cells=cells)
+    booked = tally._replace(births=tally.births + born, deaths=tally.deaths + dead, moves=tally.moves + flow, cells=cells)
+    if mutations is None:
+        return booked
+    return booked._replace(
+        births=booked.births - mutations.gained + mutations.lost, gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost
+    )
 
 
 def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
@@ -218,16 +234,19 @@ def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times
 def draw_and_move(
     model: Model, window_days: float | None, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array
 ) -> Carry:
-    """Draw and tally at the step boundary `stop`, and move cells between columns for a window of `window_days`, if given."""
+    """Draw and tally at the step boundary `stop`; for a window of `window_days`, if given, cells move between columns and mutate."""
     hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
     packets, lost = _draw(model, subjects, carry.packets, stop)
     rows = carry.rows
     moves: list[list[jax.Array | None]] = []
+    mutations = None
     if window_days is not None:
-        rows, packets, moves = model.window(params, rows, packets, _packet_words(model, subjects, packets, stop), jnp.float64(window_days))
+        words, days = _packet_words(model, subjects, packets, stop), jnp.float64(window_days)
+        rows, packets, moves = model.window(params, rows, packets, words, days)
+        rows, packets, mutations = model.mutate(params, rows, packets, words, days, times[stop])
     zero = jnp.zeros_like(packets.lazy_exposure)
     packets = packets._replace(law=no_time(zero), lazy_exposure=zero)
-    return carry._replace(packets=packets, rows=rows, tally=_booked(model, carry.tally, packets, lost, hidden, moves))
+    return carry._replace(packets=packets, rows=rows, tally=_booked(model, carry.tally, packets, carry.packets.clone, lost, hidden, moves, mutations))
 
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:

@@ -25,6 +25,7 @@ from abm.models.theory.combination import combination
 from abm.models.theory.logistic import logistic
 from abm.models.theory.pharmacokinetics import DRUG, pharmacokinetics
 from abm.models.theory.program import Settings, TheoryProgram
+from abm.models.theory.resistance import luria_delbruck, resistance
 from abm.models.theory.stress_survival import stress_survival
 from abm.output.provenance import build_provenance
 from abm.output.result import RunResult
@@ -38,6 +39,8 @@ PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
     "combination": combination,
     "pharmacokinetics": pharmacokinetics,
     "logistic": logistic,
+    "resistance": resistance,
+    "luria_delbruck": luria_delbruck,
 }
 CELLS = ("arm", "subject", "time", "population")
 ROW = ("arm", "subject")
@@ -91,8 +94,8 @@ def observe_tally(params: Any, carry: Carry) -> dict[str, jax.Array]:
         "count": jnp.sum(tally.cells, axis=2),
         "births": tally.births,
         "deaths": jnp.sum(tally.deaths, axis=2),
-        "gained": jnp.sum(into, axis=2),
-        "lost": jnp.sum(out_of, axis=2),
+        "gained": jnp.sum(into, axis=2) + tally.gained,
+        "lost": jnp.sum(out_of, axis=2) + tally.lost,
     }
 
 
