@@ -153,7 +153,7 @@ class LuriaDelbruck:
 
 
 # Attempts per accepted subject beyond which the search for one would hardly end.
-MAX_ATTEMPTS = 1e5
+MAX_ATTEMPTS = 2e3
 
 
 @record

@@ -50,7 +50,7 @@ class TheoryProgram:
     populations: tuple[str, ...]  # by clone
     concentration: Callable[[Any, Any], Any] | None = None  # (params, carry) -> float64 (rows, drugs)
     mutates: bool = False  # whether the row state holds a clone table, `clones`
-    stop_at: int | None = None  # cells of the first clone at which each row ends; rows that die out before begin again
+    search: Callable[[TheoryProgram, int | None], Any] | None = None  # (program, devices): rows have clocks of their own and end where they succeed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ from abm.units import hours_to_days
 POPULATIONS = ("sensitive", "resistant")
 LAYOUT = CloneLayout(founders=1, mechanisms=1)
 # Most births and deaths expected of a cell within one window.
-MAX_EVENTS_PER_WINDOW = 0.1
+MAX_EVENTS_PER_WINDOW = 0.15
 _SAME_DAY = 1e-9
 
 TwoTypePhases = Sequence[tuple[float, float, float, float, float]]
@@ -90,16 +90,16 @@ class TwoTypes(OneColumn):
 def window_grid(settings: Settings, days: np.ndarray, phases: TwoTypePhases, mutating: bool) -> tuple[Grid, tuple[int, ...]]:
     """Steps from the middle of each window to that of the next, with stops at `days`, and the step boundaries of these days.
 
+    Packets are never merged or split: mutants join a packet of their kind, whose cells are all alike.
+
     Args:
         days: Days to record, rising, among them the ends of all phases.
         mutating: Whether there are windows of mutation at all; without, draws need only be close enough to be exact.
     """
-    dt, packing = hours_to_days(settings.dt_hours), hours_to_days(settings.packing_hours)
-    packed = np.arange(1, int(np.floor(days[-1] / packing + _SAME_DAY)) + 1) * packing
-    stops = np.union1d(days, packed[np.min(np.abs(packed[:, None] - days[None, :]), axis=1) > _SAME_DAY] if len(packed) else packed)
+    dt = hours_to_days(settings.dt_hours)
     ends = np.array([phase[0] for phase in phases])
-    times, moves, draws, packs = [0.0], [False], [False], [False]
-    for start, stop in zip(stops[:-1], stops[1:], strict=True):
+    times, moves, draws = [0.0], [False], [False]
+    for start, stop in zip(days[:-1], days[1:], strict=True):
         _, b_s, d_s, b_r, d_r = phases[min(int(np.searchsorted(ends, 0.5 * (start + stop))), len(phases) - 1)]
         fastest, most = (max(b_s + d_s, b_r + d_r), MAX_EVENTS_PER_WINDOW) if mutating else (max(b_s, b_r), MAX_BIRTHS_PER_STEP)
         windows = max(1, int(np.ceil((stop - start) * max(1.0 / dt, fastest / most) - _SAME_DAY)))
@@ -107,8 +107,7 @@ def window_grid(settings: Settings, days: np.ndarray, phases: TwoTypePhases, mut
         times += [*middles, stop]
         moves += [mutating] * len(middles) + [False]
         draws += [True] * (len(middles) + 1)
-        packs += [False] * len(middles) + [bool(np.any(np.abs(packed - stop) <= _SAME_DAY))]
-    grid = Grid(times=np.array(times), window=np.array(draws), pack=np.array(packs), moves=np.array(moves))
+    grid = Grid(times=np.array(times), window=np.array(draws), pack=np.zeros(len(times), bool), moves=np.array(moves))
     return grid, tuple(int(np.argmin(np.abs(grid.times - day))) for day in days)
 
 
