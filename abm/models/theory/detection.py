@@ -10,6 +10,7 @@ the number is reached.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place,
 from abm.engine.emission import unmutated
 from abm.engine.mutation import Mutations, Rule, mutate
 from abm.engine.packets import Packets, sum_by_clone
-from abm.engine.program import Carry, Rates, Subjects, Words, draw_and_move, run_steps, start_carry
+from abm.engine.program import Carry, Model, Rates, Subjects, Words, draw_and_move, run_steps, start_carry
 from abm.engine.simulate import Grid
 from abm.engine.transition import constant_law
 from abm.models.theory.program import OneColumn, Settings, TheoryProgram, replicate_keys
@@ -98,7 +99,7 @@ class Growing(OneColumn):
         return rows._replace(clones=clones), packets, mutations
 
 
-def advance_windows(model: Growing, windows: int, params: DetectionParams, subjects: Subjects, carry: Carry, begin: Carry, k: jax.Array) -> Carry:
+def advance_windows(model: Model, windows: int, params: DetectionParams, subjects: Subjects, carry: Carry, begin: Carry, k: jax.Array) -> Carry:
     """Some windows from step `k` on; rows that died out stand at `begin` again."""
     times = jnp.zeros(2)
 
@@ -117,6 +118,18 @@ def advance_windows(model: Growing, windows: int, params: DetectionParams, subje
     return after
 
 
+@functools.cache
+def _compiled(model: Model, mesh: Mesh, carry: Any) -> Callable[..., Carry]:
+    """The program of some windows; kept, so that a second search of the same shapes compiles nothing.
+
+    Args:
+        carry: Structure of the state.
+    """
+    numbers, state = DetectionParams(*([-1] * len(DetectionParams._fields))), jax.tree.unflatten(carry, [0] * carry.num_leaves)
+    some = functools.partial(advance_windows, model, WINDOWS_PER_LOOK)
+    return jax.jit(over_rows(some, mesh, (numbers, Subjects(0, 0), state, state, -1), state), donate_argnums=(2,))
+
+
 class Search:
     """Rows on the devices until each has succeeded; stands in for `abm.engine.simulate.Simulation`."""
 
@@ -126,16 +139,12 @@ class Search:
         rows = padded(self.rows, self.mesh)
         subjects = Subjects(np.ascontiguousarray(program.keys[:, 0]), np.ascontiguousarray(program.keys[:, 1]))
         carry = start_carry(program.model, program.packets, program.row_state)
-        axes = (program.param_axes, leading_rows(subjects), leading_rows(carry), leading_rows(carry))
+        axes = (program.param_axes, leading_rows(subjects), leading_rows(carry))
         self._params = place(program.params, program.param_axes, self.mesh)
         self._subjects = place(pad_rows(subjects, axes[1], rows), axes[1], self.mesh)
         self._carry, self._begin = (place(pad_rows(carry, axes[2], rows), axes[2], self.mesh) for _ in range(2))
         self._step = 0
-
-        def some(*arguments: Any) -> Carry:
-            return advance_windows(program.model, WINDOWS_PER_LOOK, *arguments)  # type: ignore[arg-type]
-
-        self._advance = jax.jit(over_rows(some, self.mesh, (*axes, -1), axes[2]), donate_argnums=(2,))
+        self._advance = _compiled(program.model, self.mesh, jax.tree.structure(carry))
 
     def advance(self) -> float:
         """Go on for a while; returns the share of rows that are done."""
