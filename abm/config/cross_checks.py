@@ -83,9 +83,7 @@ def _check_cohort(experiment: Experiment, problems: list[str]) -> None:
 def _check_resistance(experiment: Experiment, problems: list[str]) -> None:
     chosen = list(experiment.cohort.resistance)
     known = [name for name in chosen if name in experiment.mechanisms]
-    problems += [
-        str(unknown_name("cohort.resistance", name, experiment.mechanisms, noun="mechanism of resistance")) for name in chosen if name not in known
-    ]
+    problems += [str(unknown_name("cohort.resistance", name, experiment.mechanisms, noun="mechanism of resistance")) for name in chosen if name not in known]
     problems += [f"cohort.resistance: '{name}' is listed twice." for name in dict.fromkeys(chosen) if chosen.count(name) > 1]
     if len(chosen) > MOST_MECHANISMS:
         problems.append(f"cohort.resistance: {len(chosen)} mechanisms are listed; at most {MOST_MECHANISMS} can act in one run.")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +110,8 @@ def empty_table(layout: CloneLayout, rows: int, day: float = 0.0) -> CloneTable:
     origins = np.zeros((rows, layout.n_clones), np.int64)
     origins[:, : layout.founders] = 1
     none = np.zeros(rows, np.int64)
-    return CloneTable(parent=parent, birth_day=np.full((rows, layout.n_clones), day), origins=origins, joined=none, unplaced=none)
+    fields: list[Any] = [parent, np.full((rows, layout.n_clones), day), origins, none, none]
+    return CloneTable(*fields)
 
 
 def rows_for(layout: CloneLayout, table: CloneTable, cells: jax.Array, origins: jax.Array, mothers: np.ndarray, mechanisms: np.ndarray) -> jax.Array:

@@ -216,9 +216,7 @@ def _booked(
     booked = tally._replace(births=tally.births + born, deaths=tally.deaths + dead, moves=tally.moves + flow, cells=cells)
     if mutations is None:
         return booked
-    return booked._replace(
-        births=booked.births - mutations.gained + mutations.lost, gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost
-    )
+    return booked._replace(births=booked.births - mutations.gained + mutations.lost, gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost)
 
 
 def run_steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:

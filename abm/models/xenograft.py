@@ -33,6 +33,7 @@ from abm.pharmacology.exposure import advance_exposure
 from abm.streams import STREAM_SWITCH_BLOOD, STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT
 
 COLUMNS = ("cycling", "quiescent", "blood")
+NO_MUTATION = CloneLayout(founders=1)
 
 
 class HostParams(NamedTuple):
@@ -135,7 +136,7 @@ class Xenograft:
     n_clones: int
     phase: int
     n_columns: int = 3
-    layout: CloneLayout = CloneLayout(founders=1)  # of the clone table, where cells mutate
+    layout: CloneLayout = NO_MUTATION  # of the clone table, where cells mutate
 
     def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
         """See `abm.engine.program.Model`."""

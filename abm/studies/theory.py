@@ -62,9 +62,9 @@ def run_theory(experiment: Experiment, context: Context) -> RunResult:
     engine = experiment.engine
     settings = Settings(experiment.seed, engine.packets, engine.dt_hours, engine.packing_hours, experiment.readout.interval_hours)
     program = PROGRAMS[name](THEORY_RECORDS[name](**keys), settings)
-    simulation = program.search(program, engine.devices) if program.search else _simulation(program, engine.devices)
+    simulation: Simulation | Search = program.search(program, engine.devices) if program.search else _simulation(program, engine.devices)
     built = time.perf_counter()
-    seen = _search(simulation, context) if program.search else _advance(program, simulation, context)
+    seen = _search(simulation, context) if isinstance(simulation, Search) else _advance(program, simulation, context)
     carry = simulation.carry()
     days = np.array([0.0, carry.rows.day.max()]) if program.search else program.grid.times[list(program.save_steps)]
     series = _series(program, seen, days)

@@ -85,11 +85,13 @@ def test_few_cells(n: int, u: float) -> None:
     r = resistant(searched(seed=3, n_detect=n, u=u, b=b, d=d, b_mutant=0.0, d_mutant=0.0))
     # P(success without mutant) / P(success): events with mutation end the walk.
     up, down, mutant = b * (1.0 - u), d, b * u
+
     def absorbed(killing: float) -> float:
         a = np.diag(np.full(n - 1, up + down + killing)) - np.diag(np.full(n - 2, up), 1) - np.diag(np.full(n - 2, down), -1)
         end = np.zeros(n - 1)
         end[-1] = up
         return float(np.linalg.solve(a, end)[0])
+
     p = absorbed(mutant) / absorbed(0.0)
     assert abs((r == 0).mean() - p) < Z * np.sqrt(p * (1.0 - p) / N) + 0.01
 

@@ -91,7 +91,9 @@ class Growing(OneColumn):
         rates = Rates(law=constant_law(birth, of_packet(params.death), half), division=birth * half, lazy_death=jnp.zeros_like(birth))
         return rows._replace(day=rows.day + 0.5 * window, window=window), packets.fast, rates
 
-    def mutate(self, params: DetectionParams, rows: DetectionRows, packets: Packets, words: Words, days: jax.Array, day: jax.Array) -> tuple[Any, Packets, Mutations]:
+    def mutate(
+        self, params: DetectionParams, rows: DetectionRows, packets: Packets, words: Words, days: jax.Array, day: jax.Array
+    ) -> tuple[Any, Packets, Mutations]:
         """See `abm.engine.program.Model`; the day is the row's own."""
         exposure = jnp.broadcast_to((params.division * rows.window)[:, None], packets.clone.shape)
         rule = Rule(LAYOUT, "one", True, inherit_nothing)

@@ -9,6 +9,7 @@ is exact at any step, that of the resistant ones to 1e-4 in a probability.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -80,7 +81,9 @@ class TwoTypes(OneColumn):
         rows = rows._replace(exposure=jnp.zeros_like(rows.exposure) + params.exposure[k])
         return rows, packets.fast, Rates(law=jax.tree.map(of_packet, params.law), division=division, lazy_death=jnp.zeros_like(division))
 
-    def mutate(self, params: TwoTypeParams, rows: TwoTypeRows, packets: Packets, words: Words, days: jax.Array, day: jax.Array) -> tuple[Any, Packets, Mutations]:
+    def mutate(
+        self, params: TwoTypeParams, rows: TwoTypeRows, packets: Packets, words: Words, days: jax.Array, day: jax.Array
+    ) -> tuple[Any, Packets, Mutations]:
         """See `abm.engine.program.Model`."""
         exposure = jnp.broadcast_to(rows.exposure[:, None], packets.clone.shape)
         packets, clones, mutations = mutate(self.rule, packets, rows.clones, exposure, params.chances, words, day)
@@ -99,7 +102,7 @@ def window_grid(settings: Settings, days: np.ndarray, phases: TwoTypePhases, mut
     dt = hours_to_days(settings.dt_hours)
     ends = np.array([phase[0] for phase in phases])
     times, moves, draws = [0.0], [False], [False]
-    for start, stop in zip(days[:-1], days[1:], strict=True):
+    for start, stop in itertools.pairwise(days):
         _, b_s, d_s, b_r, d_r = phases[min(int(np.searchsorted(ends, 0.5 * (start + stop))), len(phases) - 1)]
         fastest, most = (max(b_s + d_s, b_r + d_r), MAX_EVENTS_PER_WINDOW) if mutating else (max(b_s, b_r), MAX_BIRTHS_PER_STEP)
         windows = max(1, int(np.ceil((stop - start) * max(1.0 / dt, fastest / most) - _SAME_DAY)))

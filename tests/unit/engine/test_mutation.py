@@ -31,7 +31,8 @@ from tests.theory_runs import SMALLEST_P, Z
 DAYS, CELLS = 12.0, 600
 FACTORS = np.array([0.25, 0.0], np.float32)
 CHANCES = (0.02, 0.01)
-SUBJECTS = 300
+SUBJECTS = 200
+NO_OWN_ROWS = CloneLayout(2, 2, 0)
 
 
 class Trait(NamedTuple):
@@ -46,7 +47,7 @@ class Rows(NamedTuple):
 class Light(OneColumn):
     """Cells divide at 0.4 per day and die at 0.1 and, from day 4, at 0.8 times their sensitivity."""
 
-    layout: CloneLayout = CloneLayout(2, 2, 0)
+    layout: CloneLayout = NO_OWN_ROWS
     chances: tuple[float, float] = CHANCES
 
     @property
@@ -87,7 +88,9 @@ def simulation(
         strata = np.ones(n) if alike else np.exp(0.5 * np.sin(np.arange(n) * 2.4) * 1.2)
         shape = (subjects, n)
         traits = Trait(np.broadcast_to(strata.astype(np.float32), shape))
-        made = new_packets([np.broadcast_to(counts, shape)], np.broadcast_to(clone, shape), traits, (), capacity or 2 * packets + 96, np.broadcast_to(clone, shape))
+        made = new_packets(
+            [np.broadcast_to(counts, shape)], np.broadcast_to(clone, shape), traits, (), capacity or 2 * packets + 48, np.broadcast_to(clone, shape)
+        )
         carry = start_carry(model, made, Rows(empty_table(model.layout, subjects)))
     return Simulation(model, packets, (), (), keys, carry, grid, devices=1, step=step)
 
@@ -249,9 +252,13 @@ def test_mutants_inherit_from_mothers_in_proportion() -> None:
     layout = CloneLayout(1, 1, 0)
     rows, n = 2000, 12
     counts = np.broadcast_to(np.arange(1.0, n + 1.0) * 1e4, (rows, n))
-    made = new_packets([counts], np.zeros((rows, n), np.int32), Trait(np.broadcast_to(np.arange(n, dtype=np.float32), (rows, n))), (), 32, np.zeros((rows, n), np.int32))
+    made = new_packets(
+        [counts], np.zeros((rows, n), np.int32), Trait(np.broadcast_to(np.arange(n, dtype=np.float32), (rows, n))), (), 32, np.zeros((rows, n), np.int32)
+    )
     model = Light(layout=layout, n_clones=layout.n_clones)
-    s = Simulation(model, 32, (), (), replicate_keys(3, "x", rows), start_carry(model, made, Rows(empty_table(layout, rows))), make_grid(1.0, 12.0, 24.0, 24.0), devices=1)
+    s = Simulation(
+        model, 32, (), (), replicate_keys(3, "x", rows), start_carry(model, made, Rows(empty_table(layout, rows))), make_grid(1.0, 12.0, 24.0, 24.0), devices=1
+    )
 
     def once(params: Any, carry: Carry) -> Any:
         def words(streams: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
