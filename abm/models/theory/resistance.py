@@ -24,7 +24,7 @@ from abm.engine.packets import Packets, new_packets
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.simulate import Grid
 from abm.engine.transition import MAX_BIRTHS_PER_STEP, Law
-from abm.models.theory.birth_death import expm1_over, step_laws
+from abm.models.theory.birth_death import step_laws
 from abm.models.theory.program import OneColumn, Settings, TheoryProgram, replicate_keys, save_days
 from abm.parameters.theory import LuriaDelbruck, Resistance
 from abm.units import hours_to_days
