@@ -72,7 +72,9 @@ def test_cells_have_the_traits_of_their_mechanisms() -> None:
     live = np.asarray(total_count(packets)) > 0
     kind, clone = np.asarray(packets.kind)[live], np.asarray(packets.clone)[live]
     lost, mutated = layout.has(kind, 0), layout.has(kind, 1)
-    assert lost.any() and mutated.any() and (kind >= 2).sum() > 5
+    assert lost.any()
+    assert mutated.any()
+    assert (kind >= 2).sum() > 5
     assert np.array_equal(np.asarray(packets.traits.competence)[live] == 0.0, lost)
     founder = np.where(kind % 2 == 1, 30.0, 1.0)
     assert np.asarray(packets.traits.bcl2_ki_factor)[live] == pytest.approx(founder * np.where(mutated, 180.0, 1.0))
