@@ -29,7 +29,9 @@ STREAM_REDRAW_AMOUNTS = 9
 STREAM_REDRAW_SIZE = 10
 STREAM_REDRAW_SET_POINT = 11
 STREAM_REDRAW_CHILD = 12
+STREAM_CONVERTED = 13
 STREAM_LAZY_DEATH = 24  # and the following, one for each lazy column
+STREAM_MUTANTS = 32  # and the following, two for each mechanism
 STREAM_HEALTHY = 64  # and the following
 
 # Phases of a run keep their streams apart; subject-level draws have their own.

@@ -65,10 +65,11 @@ def small_simulation(
     rows = xenograft_setup.Rows(subjects.keys[source], tuple(subjects.leukaemias[i] for i in source), np.repeat(np.arange(arms, dtype=np.int32), n))
     engine = experiment.engine
     grid = make_grid(days, engine.dt_hours, engine.window_hours, engine.packing_hours)
-    params = xenograft_setup.build_params(experiment, rows, 2, grid.times)
-    model = Xenograft(n_clones=2)
+    layout = xenograft_setup.clone_layout(experiment)
+    params = xenograft_setup.build_params(experiment, rows, layout.founders, grid.times)
+    model = Xenograft(n_clones=layout.n_clones, layout=layout)
     if carry is None:
-        packets, seeded = xenograft_setup.engraft(experiment, subjects, 2, capacity or xenograft_setup.capacity_for(engine.packets))
+        packets, seeded = xenograft_setup.engraft(experiment, subjects, layout.founders, capacity or xenograft_setup.capacity_of(experiment))
         carry = start_carry(model, jax.tree.map(lambda x: np.asarray(x)[source], packets), xenograft_setup.start_rows(params, experiment, seeded[source]))
     return Batches(batches, model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, step=step)
 

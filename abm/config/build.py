@@ -22,7 +22,7 @@ from abm.errors import InputError, unknown_name
 from abm.parameters.experiment import Experiment
 
 MAX_SHOWN = 12
-LIBRARIES = ("drugs", "regimens", "leukaemias", "lineages", "arms")
+LIBRARIES = ("drugs", "regimens", "leukaemias", "mechanisms", "lineages", "arms")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -127,7 +127,7 @@ def _module(name: str) -> Any:
 def _prune(experiment: Experiment) -> Experiment:
     """Leave out what the run does not use; the order of what stays is that of its first mention."""
     if experiment.task == "theory":
-        return dataclasses.replace(experiment, drugs={}, regimens={}, leukaemias={}, lineages={}, arms={})
+        return dataclasses.replace(experiment, drugs={}, regimens={}, leukaemias={}, mechanisms={}, lineages={}, arms={})
     regimens = {arm.regimen: experiment.regimens[arm.regimen] for arm in experiment.arms.values()}
     drugs = {event.drug: experiment.drugs[event.drug] for regimen in regimens.values() for event in regimen.events}
     return dataclasses.replace(
@@ -135,5 +135,6 @@ def _prune(experiment: Experiment) -> Experiment:
         regimens=regimens,
         drugs=drugs,
         leukaemias={name: experiment.leukaemias[name] for name in experiment.cohort.leukaemias},
+        mechanisms={name: experiment.mechanisms[name] for name in experiment.cohort.resistance},
         lineages={name: lineage for name, lineage in experiment.lineages.items() if lineage.species == experiment.host.species},
     )

@@ -9,6 +9,8 @@ from abm.parameters.experiment import Experiment
 from abm.units import HOURS_PER_DAY
 
 _TOLERANCE = 1e-6
+# Every set of mechanisms is a kind of cells with means of its own.
+MOST_MECHANISMS = 8
 
 
 def cross_check(experiment: Experiment, problems: list[str]) -> None:
@@ -21,6 +23,7 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     _check_arms(experiment, problems)
     _check_regimens(experiment, problems)
     _check_cohort(experiment, problems)
+    _check_resistance(experiment, problems)
     _check_course(experiment, problems)
     _check_grid(experiment, problems)
 
@@ -75,6 +78,20 @@ def _check_cohort(experiment: Experiment, problems: list[str]) -> None:
         total = sum(subclone.fraction for subclone in leukaemia.subclones.values())
         if total > 1.0 + _TOLERANCE:
             problems.append(f"leukaemias.{name}.subclones: the fractions add up to {total:g}; at most 1 is left for them.")
+
+
+def _check_resistance(experiment: Experiment, problems: list[str]) -> None:
+    chosen = list(experiment.cohort.resistance)
+    known = [name for name in chosen if name in experiment.mechanisms]
+    problems += [str(unknown_name("cohort.resistance", name, experiment.mechanisms, noun="mechanism of resistance")) for name in chosen if name not in known]
+    problems += [f"cohort.resistance: '{name}' is listed twice." for name in dict.fromkeys(chosen) if chosen.count(name) > 1]
+    if len(chosen) > MOST_MECHANISMS:
+        problems.append(f"cohort.resistance: {len(chosen)} mechanisms are listed; at most {MOST_MECHANISMS} can act in one run.")
+    total = sum(experiment.mechanisms[name].mutation_per_division for name in known)
+    if total > 1.0 + _TOLERANCE:
+        problems.append(f"cohort.resistance: the probabilities mutation_per_division add up to {total:g}; at most 1 is left for a division.")
+    if chosen and experiment.task == "claim_robustness":
+        problems.append(f"cohort.resistance = {chosen}: the robustness study compares with a mean-field twin without mutation; choose cohort.resistance=[].")
 
 
 def _check_course(experiment: Experiment, problems: list[str]) -> None:

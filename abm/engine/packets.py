@@ -29,6 +29,7 @@ class Packets(NamedTuple):
     law: Law  # column 0, since the last draw
     lazy_exposure: jax.Array  # float32, integrated death hazard of the other columns since the last draw
     division_exposure: jax.Array  # float32, integrated division hazard since the last renewal
+    kind: Any = ()  # int32, founder and set of mechanisms (`abm.engine.clones`); () where nothing mutates
 
 
 def with_places(packets: Packets, capacity: int) -> Packets:
@@ -50,7 +51,7 @@ def total_count(packets: Packets) -> jax.Array:
     return total
 
 
-def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: Any, capacity: int) -> Packets:
+def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: Any, capacity: int, kind: Any = ()) -> Packets:
     """Packets from host arrays of shape (rows, n); padded with empty packets to `capacity`.
 
     The uid of a packet is its index among the founders of its subject, never its row.
@@ -71,15 +72,16 @@ def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: 
         law=no_time(zeros),
         lazy_exposure=zeros,
         division_exposure=zeros,
+        kind=jax.tree.map(pad, kind),
     )
 
 
 def sum_by_clone(values: jax.Array, clone: jax.Array, n_clones: int) -> jax.Array:
-    """Sum whole numbers (float64) of packets over each clone: shape (rows, n_clones).
+    """Sum whole numbers (float64 or int64) of packets over each clone: shape (rows, n_clones).
 
     Whole numbers below 2**53 add without rounding, so the sum is free of order.
     """
     if n_clones <= 8:
-        return jnp.stack([jnp.sum(jnp.where(clone == np.int32(c), values, 0.0), axis=1) for c in range(n_clones)], axis=1)
+        return jnp.stack([jnp.sum(jnp.where(clone == np.int32(c), values, jnp.zeros((), values.dtype)), axis=1) for c in range(n_clones)], axis=1)
     rows = jnp.arange(values.shape[0], dtype=jnp.int32)[:, None]
     return jnp.zeros((values.shape[0], n_clones), values.dtype).at[rows, clone].add(values)

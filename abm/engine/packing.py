@@ -179,6 +179,7 @@ def _split(packets: Packets, pieces: jax.Array, key: tuple[jax.Array, jax.Array]
         traits=jax.tree.map(keep, packets.traits),
         fast=jax.tree.map(keep, packets.fast),
         division_exposure=keep(packets.division_exposure),
+        kind=jax.tree.map(keep, packets.kind),
     )
 
 

@@ -4,7 +4,7 @@ A model fills it with biology.  In a step the model advances the fast state of t
 packets and says how the law of births and deaths goes on; the packets only carry the
 integrals.  In the middle and at the end of a window the program draws births and deaths,
 exactly for hazards that changed in between, and books them; in the middle the model
-then moves cells between columns.  Where packing is due the model renews traits and
+then moves cells between columns and draws the mutants of the window.  Where packing is due the model renews traits and
 packets are merged and split.
 """
 
@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, sum_by_clone, total_count, with_places
 from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
@@ -48,10 +49,12 @@ class Rates(NamedTuple):
 class Tally(NamedTuple):
     """Cumulative numbers since the start, int64."""
 
-    births: jax.Array  # (rows, clones)
+    births: jax.Array  # (rows, clones), without mutants
     deaths: jax.Array  # (rows, clones, columns)
     moves: jax.Array  # (rows, clones, columns, columns), from -> to
     cells: jax.Array  # (rows, clones, columns), the count at the last tally
+    gained: jax.Array  # (rows, clones), mutants, in column 0
+    lost: jax.Array  # (rows, clones), mothers of two mutants, in column 0
 
 
 class Stats(NamedTuple):
@@ -99,6 +102,10 @@ class Model(Protocol):
         """(row state, packets, moves[from][to]) over a window of `days`; no moves is an empty list."""
         ...
 
+    def mutate(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array, day: jax.Array) -> tuple[Any, Packets, Mutations | None]:
+        """(row state, packets, mutants) of a window of `days` whose middle is `day`; None where nothing mutates."""
+        ...
+
     def renew(self, params: Any, packets: Packets, words: Words) -> Packets:
         """Packets after heritable change, before packing; may fill the free places at the end of the arrays."""
         ...
@@ -117,6 +124,8 @@ def empty_tally(packets: Packets, n_clones: int) -> Tally:
         deaths=jnp.zeros((rows, n_clones, columns), jnp.int64),
         moves=jnp.zeros((rows, n_clones, columns, columns), jnp.int64),
         cells=cells,
+        gained=jnp.zeros((rows, n_clones), jnp.int64),
+        lost=jnp.zeros((rows, n_clones), jnp.int64),
     )
 
 
@@ -202,11 +211,18 @@ def _book_draw(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hi
     return tally._replace(births=tally.births + born, deaths=tally.deaths + dead, cells=cells)
 
 
-def _book_moves(model: Model, tally: Tally, packets: Packets, moves: list[list[jax.Array | None]]) -> Tally:
-    """Tally after moves between columns."""
-    none = jnp.zeros_like(packets.counts[0])
-    flow = jnp.stack([_by_clone(model, packets, [none if moved is None else moved for moved in row]) for row in moves], axis=2)
-    return tally._replace(moves=tally.moves + flow, cells=tally.cells + jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3))
+def _book_moves(
+    model: Model, tally: Tally, before: Packets, after: Packets, moves: list[list[jax.Array | None]], mutations: Mutations | None
+) -> Tally:
+    """Tally after moves between columns and mutations; a mutant may take the place of a packet that was empty, so moves are those of clones before."""
+    if moves:
+        none = jnp.zeros_like(before.counts[0])
+        flow = jnp.stack([_by_clone(model, before, [none if moved is None else moved for moved in row]) for row in moves], axis=2)
+        tally = tally._replace(moves=tally.moves + flow, cells=tally.cells + jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3))
+    if mutations is not None:
+        cells = _by_clone(model, after, after.counts)
+        tally = tally._replace(gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost, cells=cells)
+    return tally
 
 
 def advance(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
@@ -225,11 +241,11 @@ def advance(model: Model, params: Any, subjects: Subjects, carry: Carry, times: 
 
 
 def move(model: Model, window_days: float, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Move cells between columns for a window of `window_days`, right after a draw."""
-    words = _packet_words(subjects, carry.packets, stop)
-    rows, packets, moves = model.window(params, carry.rows, carry.packets, words, jnp.float64(window_days))
-    tally = _book_moves(model, carry.tally, packets, moves) if moves else carry.tally
-    return carry._replace(packets=packets, rows=rows, tally=tally)
+    """Right after a draw, move cells between columns and draw the mutants of a window of `window_days`; `times` as for `advance`."""
+    words, days, before = _packet_words(subjects, carry.packets, stop), jnp.float64(window_days), carry.packets
+    rows, packets, moves = model.window(params, carry.rows, before, words, days)
+    rows, packets, mutations = model.mutate(params, rows, packets, words, days, times[stop - start])
+    return carry._replace(packets=packets, rows=rows, tally=_book_moves(model, carry.tally, before, packets, moves, mutations))
 
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:

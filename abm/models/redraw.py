@@ -21,6 +21,7 @@ import numpy as np
 
 from abm.biology.heredity import N_NORMALS, express
 from abm.cells import TRAIT_FIELDS, Traits
+from abm.engine.mutation import kind_of
 from abm.engine.packets import Packets, total_count
 from abm.engine.transition import normal, uniform
 from abm.parameters.cell import Amounts
@@ -30,7 +31,7 @@ Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 
 
 def gather_clone(means: Traits, clone: jax.Array) -> Traits:
-    """Mean traits of each packet's clone; `means` has shape (rows, clones)."""
+    """Mean traits of each packet's clone, or kind where cells mutate; `means` has shape (rows, clones or kinds)."""
     n_clones = means.bcl2.shape[1]
     if n_clones == 1:
         return jax.tree.map(lambda m: jnp.broadcast_to(m, clone.shape), means)
@@ -51,7 +52,7 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
 
     Args:
         packets: Packets; live ones before the free places at the end.
-        means: Mean traits of the clones, float32 (rows, clones).
+        means: Mean traits of the clones (of the kinds, where cells mutate), float32 (rows, clones).
         amounts: Spread of the amounts and probability of a redraw.
         set_point_cv: float32 (rows, 1).
         words: Words of a stream for every packet.
@@ -70,7 +71,7 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
     tested = rank <= capacity - used
     hit, apart = hit & tested, apart & tested
 
-    fresh = redrawn_traits(packets.traits, gather_clone(means, packets.clone), (word0[2:], word1[2:]), amounts, set_point_cv)
+    fresh = redrawn_traits(packets.traits, gather_clone(means, kind_of(packets)), (word0[2:], word1[2:]), amounts, set_point_cv)
     # A cell whose set point changes keeps its relative mTORC1 activity.
     fresh_fast = packets.fast._replace(mtorc1=packets.fast.mtorc1 * (fresh.set_point / packets.traits.set_point))
 
@@ -90,6 +91,7 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
         uid_high=packets.uid_high.at[row, target].set(word0[1], mode="drop"),
         uid_low=packets.uid_low.at[row, target].set(word1[1], mode="drop"),
         clone=packets.clone.at[row, target].set(packets.clone, mode="drop"),
+        kind=jax.tree.map(lambda kind: kind.at[row, target].set(kind, mode="drop"), packets.kind),
         counts=(kept, *others),
         traits=jax.tree.map(settle, packets.traits, fresh),
         fast=jax.tree.map(settle, packets.fast, fresh_fast),

@@ -2,7 +2,7 @@
 
 Columns of a packet: cycling, quiescent, blood.  A step computes, in this order:
 exposure -> action on targets -> healthy lineages -> inside the leukaemic cells ->
-hazards.  In the middle of a window cells move between the columns.
+hazards.  In the middle of a window cells move between the columns and mutants arise.
 """
 
 from __future__ import annotations
@@ -17,20 +17,24 @@ from jax import lax
 
 from abm.biology.haematopoiesis import crowding
 from abm.biology.intracellular import advance_cells
-from abm.biology.proliferation import room
+from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
 from abm.cells import Drive
+from abm.engine.clones import CloneLayout
+from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
 from abm.models.healthy_draw import draw_healthy
+from abm.models.mutation import mutate_cells, share_unmutated
 from abm.models.redraw import redraw
 from abm.pharmacology.action import advance_mtorc1_block, drive
 from abm.pharmacology.exposure import advance_exposure
 from abm.streams import STREAM_SWITCH_BLOOD, STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT
 
 COLUMNS = ("cycling", "quiescent", "blood")
+NO_MUTATION = CloneLayout(founders=1)
 
 
 class HostParams(NamedTuple):
@@ -61,12 +65,13 @@ class XenograftParams(NamedTuple):
     cell: Any  # float32 scalars or (rows, 1)
     host: HostParams
     growth: GrowthParams
-    means: Any  # float32 (rows, clones)
+    means: Any  # float32 (rows, clones), or (rows, kinds) where cells mutate
     healthy: HealthyParams
     targets: Any
     free: Any  # (drugs,) free at the cell over total
     exposure: Any
     arm_of_row: Any  # int32 (rows,)
+    mutation: Any = ()  # `abm.models.mutation.MutationParams`; () where nothing mutates
 
 
 class ExposureRecord(NamedTuple):
@@ -88,6 +93,7 @@ class RowState(NamedTuple):
     record: ExposureRecord
     healthy: HealthyState
     burden: Any  # float64 (rows,), leukaemic cells at the start of the last step
+    clones: Any = ()  # `abm.engine.clones.CloneTable`; () where nothing mutates
 
 
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
@@ -130,6 +136,7 @@ class Xenograft:
 
     n_clones: int
     n_columns: int = 3
+    layout: CloneLayout = NO_MUTATION  # of the clone table, where cells mutate
 
     def reserve(self, resolution: int) -> int:
         """About the packets whose cycling cells redraw their traits in a day; see `abm.engine.program.Model`."""
@@ -149,7 +156,8 @@ class Xenograft:
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
-        law = constant_law(division, death + action.cytotoxic_cycling, h32)
+        into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
+        law = constant_law(into_own_kind, death + action.cytotoxic_cycling, h32)
         lazy = (death + action.cytotoxic_quiescent) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
@@ -183,6 +191,18 @@ class Xenograft:
             counts[first[i]] = counts[first[i]] + to_first[i]
             counts[second[i]] = counts[second[i]] + to_second[i]
         return rows, packets._replace(counts=tuple(counts)), moves
+
+    def mutate(
+        self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array, day: jax.Array
+    ) -> tuple[RowState, Packets, Mutations | None]:
+        """Draw mutants from the division hazard of this moment; see `abm.engine.program.Model`."""
+        if not self.layout.mechanisms:
+            return rows, packets, None
+        burden = jnp.sum(total_count(packets), axis=1)[:, None]
+        space = room(burden, params.host.carrying_capacity).astype(jnp.float32)
+        division = params.growth.b_max * space * slowing(packets.fast.phi, params.cell.proliferation) * packets.traits.division_factor
+        packets, clones, mutations = mutate_cells(self.layout, params.mutation, packets, rows.clones, division, words, days, day)
+        return rows._replace(clones=clones), packets, mutations
 
     def renew(self, params: XenograftParams, packets: Packets, words: Words) -> Packets:
         """Redraw traits of cells that divided; see `abm.engine.program.Model`."""

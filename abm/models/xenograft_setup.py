@@ -15,13 +15,16 @@ from abm.biology.heredity import N_NORMALS, express, mean_traits
 from abm.biology.intracellular import resting_state
 from abm.biology.proliferation import balanced_growth
 from abm.cells import Traits
+from abm.engine.clones import CloneLayout, empty_table
+from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
 from abm.models.healthy import healthy_at_rest, healthy_params
+from abm.models.mutation import means_of_kinds, mutation_params, trait_factors
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
-from abm.parameters.leukaemia import Leukaemia, Subclone
+from abm.parameters.leukaemia import Leukaemia
 from abm.pharmacology.action import TargetTable, free_factor, target_table
 from abm.pharmacology.compartments import CENTRAL, IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, plan_exposure
@@ -41,13 +44,20 @@ class Rows:
     arm: np.ndarray  # int32 (rows,)
 
 
-def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
-    """Mechanism of each clone of every leukaemia, the founder first; padded to a common length."""
+def clone_layout(experiment: Experiment) -> CloneLayout:
+    """Rows of the clone table: the founder and most subclones of any leukaemia, then those of the mechanisms."""
     longest = max(len(experiment.leukaemias[name].subclones) for name in experiment.cohort.leukaemias)
+    return CloneLayout(founders=1 + longest, mechanisms=len(experiment.cohort.resistance), own=experiment.engine.clones)
+
+
+def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
+    """Mechanism of each row of the clone table for every leukaemia, the founder first; empty where it has no such subclone."""
+    layout = clone_layout(experiment)
+    acquired = [experiment.cohort.resistance[m] for m in layout.mechanism_of[layout.founders :]]
     table = {}
     for name in experiment.cohort.leukaemias:
         mechanisms = [FOUNDER, *(s.mechanism for s in experiment.leukaemias[name].subclones.values())]
-        table[name] = mechanisms + [""] * (longest + 1 - len(mechanisms))
+        table[name] = mechanisms + [""] * (layout.founders - len(mechanisms)) + acquired
     return table
 
 
@@ -61,25 +71,10 @@ def cell_params(cell: Cell) -> Cell:
     return converted
 
 
-def _subclone_traits(mean: Traits, s: Subclone) -> Traits:
-    return mean._replace(
-        bcl2=mean.bcl2 * s.bcl2_factor,
-        bclxl=mean.bclxl * s.bclxl_factor,
-        mcl1=mean.mcl1 * s.mcl1_factor,
-        bim=mean.bim * s.bim_factor,
-        competence=mean.competence * s.bmf_competence_factor,
-        set_point=mean.set_point * s.set_point_factor,
-        bcl2_ki_factor=s.bcl2_ki_factor,
-        mtorc1_response=s.mtorc1_response,
-        death_factor=s.death_factor,
-        division_factor=s.division_factor,
-    )
-
-
 def clone_means(leukaemia: Leukaemia, reference_nm: float, n_clones: int) -> Traits:
     """Mean traits of each clone, float32 (clones,); missing clones repeat the founder."""
     founder = mean_traits(leukaemia.traits, reference_nm)
-    clones = [founder, *(_subclone_traits(founder, s) for s in leukaemia.subclones.values())]
+    clones = [founder, *(jax.tree.map(lambda mean, factor: mean * factor, founder, trait_factors(s)) for s in leukaemia.subclones.values())]
     clones += [founder] * (n_clones - len(clones))
     return jax.tree.map(lambda *values: np.array(values, np.float32), *clones)
 
@@ -127,6 +122,11 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     pk = individual_pk(experiment, drugs, rows)
     plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
     by_name = {name: clone_means(experiment.leukaemias[name], experiment.cell.amounts.reference_nm, n_clones) for name in set(rows.leukaemias)}
+    layout = clone_layout(experiment)
+    mutation: Any = ()
+    if layout.mechanisms:
+        mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
+        by_name = {name: means_of_kinds(founders, mutation, layout) for name, founders in by_name.items()}
     means = jax.tree.map(lambda *values: np.stack(values), *(by_name[name] for name in rows.leukaemias))
     return XenograftParams(
         cell=cell,
@@ -150,6 +150,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         free=np.array([free_factor(experiment.drugs[d].pharmacokinetics[host.species]) for d in drugs], np.float64),
         exposure=plan,
         arm_of_row=rows.arm,
+        mutation=mutation,
     )
 
 
@@ -175,12 +176,14 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         free=-1,
         exposure=exposure,
         arm_of_row=0,
+        mutation=none(params.mutation),
     )
 
 
 def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarray, *, treated: bool = True) -> RowState:
     """Row state at the start: blood at rest, initial doses given; with `treated` false no dose is ever given."""
     rows, drugs = len(burden), params.exposure.to_nm.shape[1]
+    layout = clone_layout(experiment)
     empty, gate = np.zeros((rows, drugs)), np.full((rows, drugs), float(treated))
     drug_state = np.asarray(params.exposure.initial_state) * gate[:, :, None]
     now = drug_state[:, :, CENTRAL] * np.asarray(params.exposure.to_nm)
@@ -192,6 +195,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=empty),
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata),
         burden=burden,
+        clones=empty_table(layout, rows) if layout.mechanisms else (),
     )
 
 
@@ -241,7 +245,8 @@ def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capac
             place += n_packets
     traits = _expressed(experiment, subjects, clone, z, n_clones)
     fast = resting_state(traits, cell_params(experiment.cell))
-    return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity), seeded
+    kind = clone if experiment.cohort.resistance else ()
+    return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity, kind), seeded
 
 
 def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
@@ -258,6 +263,14 @@ def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray
     competence_cv, set_point_cv = column([t.bmf_competence_cv for t in traits_of]), column([t.set_point_cv for t in traits_of])
     expressed = express(mean, list(z.astype(np.float32)), amounts, jnp.asarray(competence_cv), jnp.asarray(set_point_cv))
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), expressed)
+
+
+def capacity_of(experiment: Experiment) -> int:
+    """Places for packets of a trial: where cells mutate, with room for the mutants that arise between two packings."""
+    engine = experiment.engine
+    windows = int(np.ceil(engine.packing_hours / engine.window_hours))
+    groups = GROUPS * clone_layout(experiment).founders * len(experiment.cohort.resistance)
+    return capacity_for(engine.packets) + 2 * windows * groups
 
 
 def capacity_for(resolution: int) -> int:

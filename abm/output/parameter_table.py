@@ -22,6 +22,7 @@ from abm.parameters.drug import Drug
 from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.lineage import Lineage
+from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
 from abm.records import field_types
@@ -30,6 +31,7 @@ from abm.records import field_types
 GROUPS: tuple[tuple[str, type, str, str], ...] = (
     ("cell", Cell, "cell", "Inside a cell"),
     ("leukaemia", Leukaemia, "leukaemias.{}", "Leukaemias"),
+    ("resistance", Mechanism, "mechanisms.{}", "Mechanisms of resistance"),
     ("drug", Drug, "drugs.{}", "Drugs"),
     ("regimen", Regimen, "regimens.{}", "Regimens"),
     ("lineage", Lineage, "lineages.{}", "Healthy lineages"),

@@ -9,6 +9,7 @@ from abm.parameters.drug import Drug
 from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.lineage import Lineage
+from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Arm, Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
 from abm.records import choice, count, flag, named_parts, part, record, text
@@ -33,6 +34,7 @@ class Experiment:
     trial: Trial = part("Course of the trial.")
     readout: Readout = part("What is recorded.")
     leukaemias: dict[str, Leukaemia] = named_parts("Leukaemias by name.")
+    mechanisms: dict[str, Mechanism] = named_parts("Mechanisms of resistance by name.")
     lineages: dict[str, Lineage] = named_parts("Healthy lineages by name.")
     drugs: dict[str, Drug] = named_parts("Drugs by name.")
     regimens: dict[str, Regimen] = named_parts("Regimens by name.")

@@ -17,14 +17,9 @@ class Growth:
 
 
 @record
-class Subclone:
-    """A subclone that is part of the leukaemia when it is injected or diagnosed.
+class TraitFactors:
+    """What sets cells apart from those they descend from."""
 
-    Factors multiply the leukaemia's own traits.
-    """
-
-    fraction: float = quantity("1", "Share of the leukaemia's cells at the start.", low=0.0, high=1.0)
-    mechanism: str = text("Name of the mechanism that sets it apart.")
     bcl2_factor: float = quantity("1", "Multiplies BCL-2.", low=0.0)
     bclxl_factor: float = quantity("1", "Multiplies BCL-XL.", low=0.0)
     mcl1_factor: float = quantity("1", "Multiplies MCL-1.", low=0.0)
@@ -32,9 +27,20 @@ class Subclone:
     bmf_competence_factor: float = quantity("1", "Multiplies BMF competence.", low=0.0)
     set_point_factor: float = quantity("1", "Multiplies the mTORC1 set point.", above=0.0)
     bcl2_ki_factor: float = quantity("1", "Multiplies the Ki of BH3 mimetics on BCL-2 (G101V: 180).", above=0.0)
-    mtorc1_response: float = quantity("1", "Share of the mTORC1 inhibition that the subclone feels.", low=0.0, high=1.0)
+    mtorc1_response: float = quantity("1", "Share of the mTORC1 inhibition that the cells feel.", low=0.0, high=1.0)
     death_factor: float = quantity("1", "Multiplies the apoptosis hazard (BAX loss < 1).", low=0.0)
     division_factor: float = quantity("1", "Multiplies the division hazard (1 - fitness cost).", low=0.0)
+
+
+@record
+class Subclone(TraitFactors):
+    """A subclone that is part of the leukaemia when it is injected or diagnosed.
+
+    Factors multiply the leukaemia's own traits.
+    """
+
+    fraction: float = quantity("1", "Share of the leukaemia's cells at the start.", low=0.0, high=1.0)
+    mechanism: str = text("Name of the mechanism that sets it apart.")
 
 
 @record

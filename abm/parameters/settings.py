@@ -13,6 +13,7 @@ class EngineSettings:
     dt_hours: float = quantity("h", "Step.  The engine sub-steps where the law is not exact.", above=0.0, high=24.0 * 14)
     window_hours: float = quantity("h", "Interval of switching between columns and of trait redraws (part of the model).", above=0.0)
     packing_hours: float = quantity("h", "Interval of merging and splitting, a multiple of the window (part of the model).", above=0.0)
+    clones: int = count("Rows of the clone table in which a single mutation of a mechanism is followed; later ones share rows.", low=0, high=64)
     strata: int = count("Trait strata of each healthy progenitor population.", low=1, high=4096)
     chunk_days: float = quantity("d", "Simulated time between two reports of progress and possible checkpoints.", above=0.0)
     checkpoint_minutes: float = quantity("min", "Wall time between two checkpoints.", above=0.0)
@@ -25,6 +26,7 @@ class Cohort:
 
     subjects: int = count("Subjects per leukaemia.", low=1)
     leukaemias: list[str] = listing("Names of the leukaemias.")
+    resistance: list[str] = listing("Names of the mechanisms of resistance that can arise; none = no mutation.")
     design: str = choice("twin: every subject lives in every arm; parallel: every arm has its own subjects.", ("twin", "parallel"))
 
 

@@ -6,6 +6,7 @@ number (phases in order, hazards that stay positive) is checked when a record is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from abm.errors import InputError
@@ -118,10 +119,83 @@ class Logistic:
     replicates: int = count(_REPLICATES, low=1)
 
 
+@record
+class Resistance:
+    """Sensitive cells that mutate at division to resistant ones, under rates that change at given times; no back mutation."""
+
+    s0: int = count("Sensitive cells on day 0.", low=0, high=10**12)
+    r0: int = count("Resistant cells on day 0.", low=0, high=10**12)
+    u: float = quantity("1", "Probability of mutation at a division of a sensitive cell.", low=0.0, high=1.0)
+    mutation: str = choice("one: a division makes one mutant daughter with probability u; each: each daughter mutates with probability u.", ("one", "each"))
+    phases: list[tuple[float, float, float, float, float]] = listing(
+        "Phases [t_end (d), birth and death rate of sensitive cells, birth and death rate of resistant cells (1/d)]."
+    )
+    replicates: int = count(_REPLICATES, low=1)
+
+    def __post_init__(self) -> None:
+        problems = _phase_problems("phases", self.phases, "the birth and death rates of sensitive and of resistant cells")
+        if self.s0 + self.r0 == 0:
+            problems.append("theory.s0 = 0, theory.r0 = 0: at least one cell is needed.")
+        _refuse(problems)
+
+
+@record
+class LuriaDelbruck:
+    """Cultures that grow from sensitive cells, whose mutants grow at a rate of their own and die like the others."""
+
+    n0: int = count("Sensitive cells on day 0.", low=1, high=10**12)
+    b: float = quantity("1/d", "Birth rate of sensitive cells.", low=0.0)
+    d: float = quantity("1/d", "Death rate of all cells.", low=0.0)
+    b_mutant: float = quantity("1/d", "Birth rate of mutants.", low=0.0)
+    u: float = quantity("1", "Probability that a division makes one mutant daughter.", low=0.0, high=1.0)
+    t_end: float = quantity("d", "Last day.", above=0.0)
+    replicates: int = count(_REPLICATES, low=1)
+
+
+# Attempts per accepted subject beyond which the search for one would hardly end.
+MAX_ATTEMPTS = 2e3
+
+
+@record
+class Detection:
+    """Growth from one sensitive cell until a number of sensitive cells is reached; attempts that die out begin again."""
+
+    n_detect: int = count("Sensitive cells at detection.", low=1, high=10**12)
+    u: float = quantity("1", "Probability that a division makes one mutant daughter.", low=0.0, high=1.0)
+    b: float = quantity("1/d", "Birth rate of sensitive cells.", low=0.0)
+    d: float = quantity("1/d", "Death rate of sensitive cells.", low=0.0)
+    b_mutant: float = quantity("1/d", "Birth rate of mutants.", low=0.0)
+    d_mutant: float = quantity("1/d", "Death rate of mutants.", low=0.0)
+    replicates: int = count("Accepted subjects.", low=1)
+
+    def __post_init__(self) -> None:
+        if self.n_detect > 1 and self.acceptance * MAX_ATTEMPTS < 1.0:
+            _refuse([
+                f"theory.n_detect = {self.n_detect}: sensitive cells that make {self.b * (1.0 - self.u):g} sensitive daughters a day and die at {self.d:g}"
+                f" hardly ever become as many (probability {self.acceptance:.2g})."
+            ])  # fmt: skip
+
+    @property
+    def acceptance(self) -> float:
+        """Probability that one sensitive cell becomes `n_detect` (gambler's ruin)."""
+        birth, n = self.b * (1.0 - self.u), self.n_detect
+        if n == 1 or self.d == 0.0:
+            return 1.0 if n == 1 or birth > 0.0 else 0.0
+        if birth == 0.0:
+            return 0.0
+        log_ratio = math.log(self.d / birth)
+        if log_ratio == 0.0:
+            return 1.0 / n
+        return math.expm1(log_ratio) / math.expm1(n * log_ratio) if n * log_ratio < 700.0 else 0.0
+
+
 THEORY_RECORDS: dict[str, type] = {
     "birth_death": BirthDeath,
     "stress_survival": StressSurvival,
     "combination": Combination,
     "pharmacokinetics": Pharmacokinetics,
     "logistic": Logistic,
+    "resistance": Resistance,
+    "luria_delbruck": LuriaDelbruck,
+    "detection": Detection,
 }

@@ -1,6 +1,7 @@
 """Numbers of cells by population, with the tallies that account for every one of them.
 
 count = count(0) + births - deaths + gained - lost holds to the cell for each population.
+Cells that mutated at their birth are gained, not born.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Numbers = dict[str, np.ndarray]
 
 
 def mechanism_names(view: View) -> list[str]:
-    """Mechanisms of subclones of any leukaemia of the view."""
+    """Mechanisms of subclones of any leukaemia of the view, and those that cells can acquire."""
     return sorted({m for names in view.mechanisms.values() for m in names if m not in ("", FOUNDER)})
 
 
@@ -34,18 +35,19 @@ def _columns(view: View, columns: tuple[int, ...], clones: np.ndarray) -> Number
         return summed
 
     cells, deaths, moves = np.asarray(tally.cells), np.asarray(tally.deaths), np.asarray(tally.moves)
-    births = over_clones(np.asarray(tally.births))
+    births, gained, lost = (over_clones(np.asarray(x)) for x in (tally.births, tally.gained, tally.lost))
+    cycling = 1 if CYCLING in columns else 0
     return {
         "count": over_clones(cells[..., inside].sum(-1)),
-        "births": births if CYCLING in columns else np.zeros_like(births),
+        "births": births * cycling,
         "deaths": over_clones(deaths[..., inside].sum(-1)),
-        "gained": over_clones(moves[..., outside, :][..., inside].sum((-1, -2))),
-        "lost": over_clones(moves[..., inside, :][..., outside].sum((-1, -2))),
+        "gained": over_clones(moves[..., outside, :][..., inside].sum((-1, -2))) + gained * cycling,
+        "lost": over_clones(moves[..., inside, :][..., outside].sum((-1, -2))) + lost * cycling,
     }
 
 
 def leukaemic_populations(view: View) -> dict[str, Numbers]:
-    """Leukaemia as a whole, by compartment, by condition and by the mechanism of its subclones."""
+    """Leukaemia as a whole, by compartment, by condition and by the mechanism that a cell's line acquired last."""
     n_clones = view.seen.tally.births.shape[3]
     everyone = np.ones((len(view.subjects), n_clones), bool)
     whole = (CYCLING, QUIESCENT, BLOOD)

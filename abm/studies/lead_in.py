@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from abm.biology.trafficking import BLOOD
+from abm.engine.clones import CloneLayout
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid, Simulation, make_grid
 from abm.models.observation import Observation, observe, observe_burden
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_for, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.readouts.blood import human_cd45_fraction
 from abm.streams import PHASE_LEAD_IN
@@ -63,29 +64,29 @@ def _qualified(experiment: Experiment, burden: Any) -> np.ndarray:
     return np.asarray(100.0 * fraction >= experiment.trial.start_human_cd45_percent)
 
 
-def _simulation(experiment: Experiment, subjects: SubjectTable, n_clones: int, grid: Grid, step: int, carry: Carry | None) -> Simulation:
+def _simulation(experiment: Experiment, subjects: SubjectTable, layout: CloneLayout, grid: Grid, step: int, carry: Carry | None) -> Simulation:
     rows = Rows(subjects.keys, subjects.leukaemias, np.zeros(len(subjects.labels), np.int32))
     # The numbers of the trial, though no dose is given: like shapes share one compiled program.
-    params = build_params(experiment, rows, n_clones, trial_grid(experiment).times)
-    model = Xenograft(n_clones=n_clones)
+    params = build_params(experiment, rows, layout.founders, trial_grid(experiment).times)
+    model = Xenograft(n_clones=layout.n_clones, layout=layout)
     if carry is None:
-        packets, seeded = engraft(experiment, subjects, n_clones, capacity_for(experiment.engine.packets))
+        packets, seeded = engraft(experiment, subjects, layout.founders, capacity_of(experiment))
         carry = start_carry(model, packets, start_rows(params, experiment, seeded, treated=False))
     engine = experiment.engine
     return Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, phase=PHASE_LEAD_IN, devices=engine.devices, step=step)
 
 
-def run_lead_in(experiment: Experiment, subjects: SubjectTable, n_clones: int, context: Context, keeper: Keeper) -> LeadIn:
+def run_lead_in(experiment: Experiment, subjects: SubjectTable, layout: CloneLayout, context: Context, keeper: Keeper) -> LeadIn:
     """Run until every subject is randomised or the time is over."""
     engine, trial = experiment.engine, experiment.trial
     dt = step_hours(experiment)
     grid = make_grid(trial.lead_in_max_days, dt, engine.window_hours, engine.packing_hours)
     day = np.full(len(subjects.labels), np.nan)
     stored = keeper.stored("lead_in")
-    simulation = _simulation(experiment, subjects, n_clones, grid, 0, None)
+    simulation = _simulation(experiment, subjects, layout, grid, 0, None)
     if stored is not None:
         tree = keeper.load({"carry": simulation.carry(), "day": day, "looks": [simulation.shape_of(observe)] * stored["looks"]})
-        simulation = _simulation(experiment, subjects, n_clones, grid, stored["step"], tree["carry"])
+        simulation = _simulation(experiment, subjects, layout, grid, stored["step"], tree["carry"])
         day, looks, times = np.array(tree["day"]), tree["looks"], stored["times"]
         simulation.freeze(np.isfinite(day))
     else:

@@ -22,9 +22,11 @@ from abm.engine.simulate import Simulation
 from abm.errors import RunFault, Stopped
 from abm.models.theory.birth_death import birth_death
 from abm.models.theory.combination import combination
+from abm.models.theory.detection import Search, detection
 from abm.models.theory.logistic import logistic
 from abm.models.theory.pharmacokinetics import DRUG, pharmacokinetics
 from abm.models.theory.program import Settings, TheoryProgram
+from abm.models.theory.resistance import luria_delbruck, resistance
 from abm.models.theory.stress_survival import stress_survival
 from abm.output.provenance import build_provenance
 from abm.output.result import RunResult
@@ -38,6 +40,9 @@ PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
     "combination": combination,
     "pharmacokinetics": pharmacokinetics,
     "logistic": logistic,
+    "resistance": resistance,
+    "luria_delbruck": luria_delbruck,
+    "detection": detection,
 }
 CELLS = ("arm", "subject", "time", "population")
 ROW = ("arm", "subject")
@@ -57,10 +62,12 @@ def run_theory(experiment: Experiment, context: Context) -> RunResult:
     engine = experiment.engine
     settings = Settings(experiment.seed, engine.packets, engine.dt_hours, engine.packing_hours, experiment.readout.interval_hours)
     program = PROGRAMS[name](THEORY_RECORDS[name](**keys), settings)
-    simulation = _simulation(program, engine.devices)
+    simulation: Simulation | Search = program.search(program, engine.devices) if program.search else _simulation(program, engine.devices)
     built = time.perf_counter()
-    seen = _advance(program, simulation, context)
-    series = _series(program, seen)
+    seen = _search(simulation, context) if isinstance(simulation, Search) else _advance(program, simulation, context)
+    carry = simulation.carry()
+    days = np.array([0.0, carry.rows.day.max()]) if program.search else program.grid.times[list(program.save_steps)]
+    series = _series(program, seen, days)
     _check(series)
     wall = {"set_up": built - began, "simulation": time.perf_counter() - built}
     device = f"{jax.devices()[0].platform} x {simulation.mesh.devices.size}"
@@ -68,11 +75,11 @@ def run_theory(experiment: Experiment, context: Context) -> RunResult:
     return RunResult(
         series=series,
         lead_in=None,
-        endpoints=_endpoints(program, series),
+        endpoints=_endpoints(program, series, carry),
         events=pd.DataFrame(columns=["arm", "subject", "kind", "time_days", "value"]),
-        clones=_clones(program),
+        clones=clones_of_rows(program, carry) if program.mutates else _clones(program),
         cells={},
-        engine=_engine(program, simulation, engine.dt_hours, device, wall),
+        engine=_engine(program, carry, engine.dt_hours, device, wall),
         config_yaml=context.config_yaml,
         provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
     )
@@ -91,8 +98,8 @@ def observe_tally(params: Any, carry: Carry) -> dict[str, jax.Array]:
         "count": jnp.sum(tally.cells, axis=2),
         "births": tally.births,
         "deaths": jnp.sum(tally.deaths, axis=2),
-        "gained": jnp.sum(into, axis=2),
-        "lost": jnp.sum(out_of, axis=2),
+        "gained": jnp.sum(into, axis=2) + tally.gained,
+        "lost": jnp.sum(out_of, axis=2) + tally.lost,
     }
 
 
@@ -115,7 +122,20 @@ def _advance(program: TheoryProgram, simulation: Simulation, context: Context) -
     return {key: np.stack(values, axis=1) for key, values in seen.items()}
 
 
-def _series(program: TheoryProgram, seen: dict[str, np.ndarray]) -> xr.Dataset:
+def _search(search: Search, context: Context) -> dict[str, np.ndarray]:
+    """Values at the start and when the last row succeeded, arrays with time as their second axis."""
+    context.progress.begin("Search")
+    first, done = search.observe(observe_tally), 0.0
+    while done < 1.0:
+        if context.should_stop():
+            raise Stopped(f"stopped when {done:.0%} of the subjects had reached the number of cells; theory experiments begin again from day 0.")
+        done = search.advance()
+        context.progress.update(done, f"{done:.0%} of the subjects have reached the number of cells")
+    last = search.observe(observe_tally)
+    return {key: np.stack([first[key], last[key]], axis=1) for key in first}
+
+
+def _series(program: TheoryProgram, seen: dict[str, np.ndarray], days: np.ndarray) -> xr.Dataset:
     """Series (arm, subject, time, population or drug)."""
     data: dict[str, Any] = {}
     for key, values in seen.items():
@@ -125,7 +145,7 @@ def _series(program: TheoryProgram, seen: dict[str, np.ndarray]) -> xr.Dataset:
     coords: dict[str, Any] = {
         "arm": list(program.arms),
         "subject": [str(i) for i in range(program.subjects)],
-        "time": program.grid.times[list(program.save_steps)],
+        "time": days,
         "population": list(program.populations),
     }
     return xr.Dataset(data, coords=coords | ({"drug": [DRUG]} if "concentration" in seen else {}))
@@ -139,12 +159,16 @@ def _check(series: xr.Dataset) -> None:
         raise RunFault("The number of cells differs from what was born and died. This is an error of the program; please report it with its config.yaml.")
 
 
-def _endpoints(program: TheoryProgram, series: xr.Dataset) -> xr.Dataset:
+def _endpoints(program: TheoryProgram, series: xr.Dataset, carry: Carry) -> xr.Dataset:
     final = series["count"].isel(time=-1).sum("population").values
     data = {
         "final_count": (ROW, final, {"units": "cells", "long_name": "Cells of all populations on the last day"}),
         "extinct": (ROW, final == 0, {"units": "1", "long_name": "Whether no cell is left on the last day"}),
     }
+    if program.search:
+        shape = final.shape
+        data["detection_day"] = (ROW, carry.rows.day.reshape(shape), {"units": "d", "long_name": "Day on which the number of cells was reached"})
+        data["attempts"] = (ROW, carry.rows.attempts.reshape(shape), {"units": "1", "long_name": "Attempts until one did not die out before"})
     return xr.Dataset(data if program.concentration is None else {}, coords={"arm": series["arm"], "subject": series["subject"]})
 
 
@@ -162,9 +186,28 @@ def _clones(program: TheoryProgram) -> pd.DataFrame:
     )
 
 
-def _engine(program: TheoryProgram, simulation: Simulation, dt_hours: float, device: str, wall: dict[str, float]) -> xr.Dataset:
+def clones_of_rows(program: TheoryProgram, carry: Carry) -> pd.DataFrame:
+    """Clones of every subject from its clone table; a clone without origins is left out."""
+    table, cells = carry.rows.clones, np.asarray(carry.tally.cells).sum(axis=2)
+    row, clone = np.nonzero(np.asarray(table.origins) > 0)
+    arm, subject = np.divmod(row, program.subjects)
+    return pd.DataFrame(
+        {
+            "id": clone,
+            "parent": np.asarray(table.parent)[row, clone],
+            "mechanism": np.array(program.populations)[clone],
+            "birth_time_days": np.asarray(table.birth_day)[row, clone],
+            "origins": np.asarray(table.origins)[row, clone],
+            "pooled": clone > 0,
+            "arm": np.array(program.arms)[arm],
+            "subject": subject.astype(str),
+            "count": cells[row, clone],
+        }
+    )
+
+
+def _engine(program: TheoryProgram, carry: Carry, dt_hours: float, device: str, wall: dict[str, float]) -> xr.Dataset:
     """Numerical book-keeping of the run."""
-    carry = simulation.carry()
     stats = carry.stats
     shape = (len(program.arms), program.subjects)
     rows = {"packets": stats.packets, "packets_peak": stats.peak_packets, "merges": stats.merges, "splits": stats.splits}

@@ -14,6 +14,7 @@ import numpy as np
 
 from abm.biology.proliferation import balanced_growth
 from abm.engine.batches import Batches
+from abm.engine.clones import CloneLayout
 from abm.engine.devices import batches_of
 from abm.engine.packets import total_count
 from abm.engine.program import Carry, start_carry
@@ -22,7 +23,7 @@ from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.errors import InputError, RunFault
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
 from abm.output.result import CellSnapshot, RunResult
 from abm.parameters.experiment import Experiment
 from abm.readouts.view import View, stack_observations
@@ -46,12 +47,12 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     clock = {"start": time.monotonic()}
     subjects = _subjects(experiment)
     mechanisms = clone_mechanisms(experiment)
-    n_clones = len(next(iter(mechanisms.values())))
+    layout = clone_layout(experiment)
     keeper = Keeper(context, experiment.engine.checkpoint_minutes)
     stored = keeper.stored("trial")
-    trial = _Trial(experiment, subjects, n_clones, context, keeper)
+    trial = _Trial(experiment, subjects, layout, context, keeper)
     if stored is None:
-        lead_in = run_lead_in(experiment, subjects, n_clones, context, keeper)
+        lead_in = run_lead_in(experiment, subjects, layout, context, keeper)
         clock["lead_in"] = time.monotonic()
         trial.randomise(lead_in)
     else:
@@ -95,8 +96,8 @@ def _subjects(experiment: Experiment) -> SubjectTable:
 class _Trial:
     """The program after randomisation; rows are (arm, subject)."""
 
-    def __init__(self, experiment: Experiment, subjects: SubjectTable, n_clones: int, context: Context, keeper: Keeper) -> None:
-        self.experiment, self.context, self.keeper, self.n_clones = experiment, context, keeper, n_clones
+    def __init__(self, experiment: Experiment, subjects: SubjectTable, layout: CloneLayout, context: Context, keeper: Keeper) -> None:
+        self.experiment, self.context, self.keeper, self.layout = experiment, context, keeper, layout
         self.arms = tuple(experiment.arms)
         twins = experiment.cohort.design == "twin"
         self.n_subjects = len(subjects.labels) if twins else len(subjects.labels) // len(self.arms)
@@ -109,8 +110,8 @@ class _Trial:
         self.rows = Rows(subjects.keys[self.source], tuple(subjects.leukaemias[i] for i in self.source), arm)
         self.batches = batches_of(rows, len(self.arms) if twins else 1, experiment.engine.devices)
         self.grid: Grid = trial_grid(experiment)
-        self.model = Xenograft(n_clones=n_clones)
-        self.params = build_params(experiment, self.rows, n_clones, self.grid.times)
+        self.model = Xenograft(n_clones=layout.n_clones, layout=layout)
+        self.params = build_params(experiment, self.rows, layout.founders, self.grid.times)
         self.looks: list[Observation] = []
         self.snapshots: dict[str, CellSnapshot] = {}
         self.stops = self._stops(step_hours(experiment))
@@ -130,17 +131,24 @@ class _Trial:
         fresh = start_rows(self.params, self.experiment, burden)
         nothing = np.zeros_like(np.asarray(forked.rows.healthy.births))
         healthy = forked.rows.healthy._replace(births=nothing, deaths=nothing, gained=nothing, lost=nothing)
-        carry = start_carry(self.model, jax.tree.map(jax.numpy.asarray, forked.packets), fresh._replace(healthy=healthy))
+        carry = start_carry(self.model, jax.tree.map(jax.numpy.asarray, forked.packets), fresh._replace(healthy=healthy, clones=self._clones(forked, lead_in)))
         self.simulation = self._simulation(carry, 0)
         self.looks = [self.simulation.observe(observe)]
         self._snap(0.0)
+
+    def _clones(self, forked: Carry, lead_in: LeadIn) -> Any:
+        """Clone tables at randomisation; days count from it."""
+        if not self.layout.mechanisms:
+            return ()
+        table = forked.rows.clones
+        return table._replace(birth_day=table.birth_day - lead_in.randomised_day[self.source][:, None])
 
     def restore(self, header: dict[str, Any]) -> LeadIn:
         """Continue from a checkpoint made in the trial; returns what is kept of the lead-in."""
         burden = np.zeros(len(self.source))
         rows = start_rows(self.params, self.experiment, burden)
         table = SubjectTable(labels=self.labels, leukaemias=self.rows.leukaemias, keys=self.rows.keys)
-        packets, _ = engraft(self.experiment, table, self.n_clones, capacity_for(self.experiment.engine.packets))
+        packets, _ = engraft(self.experiment, table, self.layout.founders, capacity_of(self.experiment))
         like = start_carry(self.model, packets, rows)
         self.simulation = self._simulation(like, 0)
         look = self.simulation.shape_of(observe)
@@ -166,14 +174,20 @@ class _Trial:
             self.context.progress.update(self.grid.times[k] / days, f"day {self.grid.times[k]:.0f}, {cells:.2g} leukaemic cells in {packets} packets")
             header = {"looks": len(self.looks), "lead_in": len(lead_in.looks), "times": lead_in.times}
             self.keeper.offer("trial", self.simulation, k, header, lambda: {"day": lead_in.randomised_day, "lead_in": lead_in.looks, "looks": self.looks})
+        self._check_places()
         self.context.progress.update(1.0)
+
+    def _check_places(self) -> None:
+        """Stop the run if a mutant found no place."""
+        if self.layout.mechanisms and int(self.simulation.carry().rows.clones.unplaced.sum()) > 0:
+            raise RunFault(f"there was no place for new mutants among {capacity_of(self.experiment)} packets; raise engine.packets")
 
     def _check(self, look: Observation, day: float) -> None:
         """Stop the run if a number is not what it must be, and name the place."""
         cells = np.asarray(look.tally.cells).sum((1, 2)).astype(float)
         broken = ~np.isfinite(np.asarray(look.lineages.cells)).all((1, 2)) | (np.asarray(look.tally.cells) < 0).any((1, 2))
         broken |= (np.asarray(look.lineages.cells) < 0).any((1, 2)) | (np.isnan(np.asarray(look.quantiles)).any((1, 2)) & (cells > 0))
-        broken |= np.asarray(look.stats.packets) > capacity_for(self.experiment.engine.packets)
+        broken |= np.asarray(look.stats.packets) > capacity_of(self.experiment)
         if broken.any():
             row = int(np.argmax(broken))
             arm, subject = divmod(row, self.n_subjects)

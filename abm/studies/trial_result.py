@@ -15,7 +15,7 @@ from abm.endpoints.response import clearance, event, reduction, relapse, respons
 from abm.engine.batches import Batches
 from abm.engine.simulate import Simulation
 from abm.errors import RunFault
-from abm.models.xenograft_setup import FOUNDER, capacity_for
+from abm.models.xenograft_setup import FOUNDER, capacity_of, clone_layout
 from abm.output.provenance import build_provenance
 from abm.output.result import CellSnapshot, RunResult
 from abm.parameters.experiment import Experiment
@@ -53,7 +53,7 @@ def assemble(
         lead_in=_lead_in_series(lead_in_view),
         endpoints=endpoints,
         events=events,
-        clones=_clones(view, series),
+        clones=_clones(experiment, view, simulation),
         cells=cells,
         engine=_engine(experiment, view, simulation, wall),
         config_yaml=context.config_yaml,
@@ -140,8 +140,30 @@ def _lead_in_series(view: View) -> xr.Dataset:
     return read_series(view).isel(arm=0, drop=True).drop_dims("drug")
 
 
-def _clones(view: View, series: xr.Dataset) -> pd.DataFrame:
-    """One line per clone, subject and arm."""
+_CLONE_COLUMNS = ["id", "parent", "mechanism", "birth_time_days", "origins", "pooled", "arm", "subject", "count"]
+
+
+def _clones(experiment: Experiment, view: View, simulation: Simulation | Batches) -> pd.DataFrame:
+    """One line per clone, subject and arm: rows of the clone table that are in use on the last day."""
+    layout = clone_layout(experiment)
+    if not layout.mechanisms:
+        return _subclones(view)
+    shape = (len(view.arms), len(view.subjects), layout.n_clones)
+    table = simulation.carry().rows.clones
+    parent, day, origins = (np.asarray(x).reshape(shape) for x in (table.parent, table.birth_day, table.origins))
+    cells = np.asarray(view.seen.tally.cells)[:, :, -1].sum(axis=-1)
+    rows = []
+    for s, name in enumerate(view.leukaemias):
+        for c, mechanism in enumerate(view.mechanisms[name]):
+            for a, arm in enumerate(view.arms):
+                if mechanism != "" and origins[a, s, c] > 0:
+                    numbers = int(parent[a, s, c]), mechanism, float(day[a, s, c]), int(origins[a, s, c]), bool(layout.pooled[c])
+                    rows.append((c, *numbers, arm, view.subjects[s], int(cells[a, s, c])))
+    return pd.DataFrame(rows, columns=_CLONE_COLUMNS)
+
+
+def _subclones(view: View) -> pd.DataFrame:
+    """The same where nothing mutates: the clones that are there from the start."""
     rows = []
     for s, name in enumerate(view.leukaemias):
         for index, mechanism in enumerate(view.mechanisms[name]):
@@ -151,17 +173,23 @@ def _clones(view: View, series: xr.Dataset) -> pd.DataFrame:
                 cells = int(np.asarray(view.seen.tally.cells)[a, s, -1, index].sum())
                 parent = -1 if mechanism == FOUNDER else 0
                 rows.append((index, parent, mechanism, 0.0, 1, False, arm, view.subjects[s], cells))
-    return pd.DataFrame(rows, columns=["id", "parent", "mechanism", "birth_time_days", "origins", "pooled", "arm", "subject", "count"])
+    return pd.DataFrame(rows, columns=_CLONE_COLUMNS)
 
 
 def _engine(experiment: Experiment, view: View, simulation: Simulation | Batches, wall: dict[str, float]) -> xr.Dataset:
     """Resolution, splits, merges, step, device and wall time."""
     stats = view.seen.stats
     last: dict[str, Any] = {"packets": stats.packets, "packets_peak": stats.peak_packets, "splits": stats.splits, "merges": stats.merges}
+    joined: dict[str, Any] = {}
+    if clone_layout(experiment).mechanisms:
+        shape = (len(view.arms), len(view.subjects))
+        note = {"units": "cells", "long_name": "Mutants that took the state of another packet of their clone for want of a place"}
+        joined["mutants_joined"] = (("arm", "subject"), np.asarray(simulation.carry().rows.clones.joined).reshape(shape), note)
     return xr.Dataset(
         {
             **{name: (("arm", "subject"), np.asarray(values)[:, :, -1]) for name, values in last.items()},
-            "capacity": capacity_for(experiment.engine.packets),
+            **joined,
+            "capacity": capacity_of(experiment),
             "dt_hours": step_hours(experiment),
             "device": device_name(simulation),
             "wall_seconds": ("phase", list(wall.values())),

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from abm import streams
+from abm.config.cross_checks import MOST_MECHANISMS
 from abm.streams import (
     PHASE_LEAD_IN,
     PHASE_SUBJECT,
@@ -62,8 +63,9 @@ def test_words_of_packets_are_those_of_their_key_and_uid() -> None:
 def test_streams_do_not_overlap() -> None:
     assert len(set(STREAMS.values())) == len(STREAMS)
     assert max(STREAMS.values()) < 2**16
-    # Columns that only die take the numbers after theirs, healthy lineages all from theirs on.
-    assert sorted(STREAMS.values())[-2:] == [streams.STREAM_LAZY_DEATH, streams.STREAM_HEALTHY]
+    # Columns that only die take the numbers after theirs, mechanisms two each, healthy lineages all from theirs on.
+    assert sorted(STREAMS.values())[-3:] == [streams.STREAM_LAZY_DEATH, streams.STREAM_MUTANTS, streams.STREAM_HEALTHY]
+    assert streams.STREAM_MUTANTS + 2 * MOST_MECHANISMS <= streams.STREAM_HEALTHY
 
 
 def test_keys_differ_between_subjects_phases_steps_and_streams() -> None:

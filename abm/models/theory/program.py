@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, new_packets
 from abm.engine.program import Model, Subjects, Words
 from abm.engine.simulate import Grid, make_grid
@@ -48,6 +49,8 @@ class TheoryProgram:
     subjects: int
     populations: tuple[str, ...]  # by clone
     concentration: Callable[[Any, Any], Any] | None = None  # (params, carry) -> float64 (rows, drugs)
+    mutates: bool = False  # whether the row state holds a clone table, `clones`
+    search: Callable[[TheoryProgram, int | None], Any] | None = None  # (program, devices): rows have clocks of their own and end where they succeed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,10 @@ class OneColumn:
     def window(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array) -> tuple[Any, Packets, list[list[jax.Array | None]]]:
         """Nothing moves; see `abm.engine.program.Model`."""
         return rows, packets, []
+
+    def mutate(self, params: Any, rows: Any, packets: Packets, words: Words, days: jax.Array, day: jax.Array) -> tuple[Any, Packets, Mutations | None]:
+        """Nothing mutates; see `abm.engine.program.Model`."""
+        return rows, packets, None
 
     def renew(self, params: Any, packets: Packets, words: Words) -> Packets:
         """Nothing is redrawn; see `abm.engine.program.Model`."""
