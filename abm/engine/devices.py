@@ -84,7 +84,5 @@ def leading_rows(tree: Any) -> Any:
 
 def over_rows(function: Callable[..., Any], mesh: Mesh, in_axes: tuple[Any, ...], out_axes: Any) -> Callable[..., Any]:
     """`function` run on each device's rows."""
-    mapped: Callable[..., Any] = jax.shard_map(
-        function, mesh=mesh, in_specs=tuple(specs(a) for a in in_axes), out_specs=specs(out_axes), check_vma=False
-    )
+    mapped: Callable[..., Any] = jax.shard_map(function, mesh=mesh, in_specs=tuple(specs(a) for a in in_axes), out_specs=specs(out_axes), check_vma=False)
     return mapped

@@ -140,8 +140,18 @@ class Simulation:
     """
 
     def __init__(
-        self, model: Model, resolution: int, params: Any, param_axes: Any, keys: np.ndarray, carry: Carry, grid: Grid, *, devices: int | None = None,
-        freeze: bool = False, step: int = 0,
+        self,
+        model: Model,
+        resolution: int,
+        params: Any,
+        param_axes: Any,
+        keys: np.ndarray,
+        carry: Carry,
+        grid: Grid,
+        *,
+        devices: int | None = None,
+        freeze: bool = False,
+        step: int = 0,
     ) -> None:
         self.rows = keys.shape[0]
         self.grid, self.step = grid, step

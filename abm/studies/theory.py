@@ -23,8 +23,9 @@ from abm.errors import RunFault, Stopped
 from abm.models.theory.birth_death import birth_death
 from abm.models.theory.combination import combination
 from abm.models.theory.logistic import logistic
+from abm.models.theory.myelosuppression import myelosuppression
 from abm.models.theory.pharmacokinetics import DRUG, pharmacokinetics
-from abm.models.theory.program import Settings, TheoryProgram
+from abm.models.theory.program import Settings, TheoryProgram, TheorySolution
 from abm.models.theory.stress_survival import stress_survival
 from abm.output.provenance import build_provenance
 from abm.output.result import RunResult
@@ -32,15 +33,18 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.theory import THEORY_RECORDS
 from abm.studies.context import Context
 
-PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram]] = {
+PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram | TheorySolution]] = {
     "birth_death": birth_death,
     "stress_survival": stress_survival,
     "combination": combination,
     "pharmacokinetics": pharmacokinetics,
     "logistic": logistic,
+    "myelosuppression": myelosuppression,
 }
 CELLS = ("arm", "subject", "time", "population")
 ROW = ("arm", "subject")
+# Counts that are shown in a unit of the user's choice, with whole numbers beside them under `cells`.
+OWN_UNIT = {"units": "unit of circ0", "long_name": "Cells, in the unit of theory.circ0"}
 
 
 def run_theory(experiment: Experiment, context: Context) -> RunResult:
@@ -57,22 +61,27 @@ def run_theory(experiment: Experiment, context: Context) -> RunResult:
     engine = experiment.engine
     settings = Settings(experiment.seed, engine.packets, engine.dt_hours, engine.packing_hours, experiment.readout.interval_hours)
     program = PROGRAMS[name](THEORY_RECORDS[name](**keys), settings)
-    simulation = _simulation(program, engine.devices)
-    built = time.perf_counter()
-    seen = _advance(program, simulation, context)
-    series = _series(program, seen)
-    _check(series)
-    wall = {"set_up": built - began, "simulation": time.perf_counter() - built}
-    device = f"{jax.devices()[0].platform} x {simulation.mesh.devices.size}"
     config = yaml.safe_load(context.config_yaml) or {}
+    if isinstance(program, TheorySolution):
+        series, device = _solved_series(program), "none: equations solved on the host"
+        wall = {"set_up": time.perf_counter() - began}
+        endpoints, book = _blood_endpoints(series), _solved_engine(series, device, wall)
+    else:
+        simulation = _simulation(program, engine.devices)
+        built = time.perf_counter()
+        series = _series(program, _advance(program, simulation, context))
+        _check(series)
+        wall = {"set_up": built - began, "simulation": time.perf_counter() - built}
+        device = f"{jax.devices()[0].platform} x {simulation.mesh.devices.size}"
+        endpoints, book = _endpoints(program, series), _engine(program, simulation, engine.dt_hours, device, wall)
     return RunResult(
         series=series,
         lead_in=None,
-        endpoints=_endpoints(program, series),
+        endpoints=endpoints,
         events=pd.DataFrame(columns=["arm", "subject", "kind", "time_days", "value"]),
-        clones=_clones(program),
+        clones=_clones(program.populations),
         cells={},
-        engine=_engine(program, simulation, engine.dt_hours, device, wall),
+        engine=book,
         config_yaml=context.config_yaml,
         provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
     )
@@ -106,7 +115,7 @@ def _advance(program: TheoryProgram, simulation: Simulation, context: Context) -
             raise Stopped(f"stopped on day {program.grid.times[simulation.step]:g}; theory experiments begin again from day 0.")
         if step > simulation.step:
             simulation.run_to(step)
-        values = dict(simulation.observe(observe_tally))
+        values = dict(simulation.observe(program.tally or observe_tally))
         if program.concentration is not None:
             values["concentration"] = simulation.observe(program.concentration)
         for key, value in values.items():
@@ -128,33 +137,67 @@ def _series(program: TheoryProgram, seen: dict[str, np.ndarray]) -> xr.Dataset:
         "time": program.grid.times[list(program.save_steps)],
         "population": list(program.populations),
     }
+    if program.cells_per_unit is not None:
+        dims, cells, _ = data["count"]
+        data |= {"cells": (dims, cells, {}), "count": (dims, cells / program.cells_per_unit, OWN_UNIT)}
     return xr.Dataset(data, coords=coords | ({"drug": [DRUG]} if "concentration" in seen else {}))
+
+
+def _solved_series(solution: TheorySolution) -> xr.Dataset:
+    """The same axes for equations; every subject has the same curves."""
+    shape = (len(solution.arms), solution.subjects, len(solution.days))
+    data = {
+        "count": (CELLS, np.broadcast_to(solution.count, (*shape, len(solution.populations))), OWN_UNIT),
+        "concentration": ((*CELLS[:3], "drug"), np.broadcast_to(solution.concentration[:, None], (*shape, 1)), {"units": "amount/L"}),
+    }
+    subjects = [str(i) for i in range(solution.subjects)]
+    coords = {"arm": list(solution.arms), "subject": subjects, "time": solution.days, "population": list(solution.populations), "drug": [DRUG]}
+    return xr.Dataset(data, coords=coords)
+
+
+def _solved_engine(series: xr.Dataset, device: str, wall: dict[str, float]) -> xr.Dataset:
+    data = {"device": device, "wall_seconds": (("phase",), np.array(list(wall.values())))}
+    return xr.Dataset(data, coords={"arm": series["arm"], "subject": series["subject"], "phase": list(wall)})
 
 
 def _check(series: xr.Dataset) -> None:
     """Refuse a result in which cells were lost or made up."""
-    count, births, deaths = series["count"], series["births"], series["deaths"]
+    count, births, deaths = series["cells" if "cells" in series else "count"], series["births"], series["deaths"]
     balance = count - (count.isel(time=0) + births - deaths + series["gained"] - series["lost"])
     if bool((balance != 0).any()) or bool((count < 0).any()) or bool((births.diff("time") < 0).any()) or bool((deaths.diff("time") < 0).any()):
         raise RunFault("The number of cells differs from what was born and died. This is an error of the program; please report it with its config.yaml.")
 
 
 def _endpoints(program: TheoryProgram, series: xr.Dataset) -> xr.Dataset:
-    final = series["count"].isel(time=-1).sum("population").values
+    final = series["cells" if "cells" in series else "count"].isel(time=-1).sum("population").values
     data = {
         "final_count": (ROW, final, {"units": "cells", "long_name": "Cells of all populations on the last day"}),
         "extinct": (ROW, final == 0, {"units": "1", "long_name": "Whether no cell is left on the last day"}),
     }
+    if "cells" in series:
+        return xr.Dataset(data, coords={axis: series[axis] for axis in ROW}).merge(_blood_endpoints(series))
     return xr.Dataset(data if program.concentration is None else {}, coords={"arm": series["arm"], "subject": series["subject"]})
 
 
-def _clones(program: TheoryProgram) -> pd.DataFrame:
-    n = len(program.populations)
+def _blood_endpoints(series: xr.Dataset) -> xr.Dataset:
+    """Lowest count in the blood among the times asked for, and its day."""
+    blood = series["count"].sel(population="circulating", drop=True)
+    relative = (100.0 * blood / blood.isel(time=0, drop=True)).transpose(*ROW, "time")
+    nadir = relative.values.argmin(axis=2)
+    data = {
+        "circulating_nadir_percent": (ROW, relative.values.min(axis=2), {"units": "%", "long_name": "Lowest recorded count in the blood, percent of day 0"}),
+        "circulating_nadir_day": (ROW, series["time"].values[nadir], {"units": "d", "long_name": "Day of the lowest recorded count in the blood"}),
+    }
+    return xr.Dataset(data, coords={axis: series[axis] for axis in ROW})
+
+
+def _clones(populations: tuple[str, ...]) -> pd.DataFrame:
+    n = len(populations)
     return pd.DataFrame(
         {
             "id": np.arange(n),
             "parent": np.full(n, -1),
-            "mechanism": list(program.populations),
+            "mechanism": list(populations),
             "birth_time_days": np.zeros(n),
             "origins": np.ones(n, np.int64),
             "pooled": np.zeros(n, bool),

@@ -197,4 +197,3 @@ def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: di
     seen = stack_observations(lead_in.looks, 1, n)
     labels = subjects.labels if experiment.cohort.design == "twin" else tuple(f"{label}-{i + 1}" for i, label in enumerate(subjects.labels))
     return View(("lead_in",), labels, subjects.leukaemias, mechanisms, np.array(lead_in.times), seen, (), experiment.lineages, experiment.host)
-

@@ -48,6 +48,20 @@ class TheoryProgram:
     subjects: int
     populations: tuple[str, ...]  # by clone
     concentration: Callable[[Any, Any], Any] | None = None  # (params, carry) -> float64 (rows, drugs)
+    tally: Callable[[Any, Any], dict[str, Any]] | None = None  # (params, carry) -> int64 (rows, populations); None = that of the packets
+    cells_per_unit: float | None = None  # counts are shown in units of this many cells
+
+
+@dataclasses.dataclass(frozen=True)
+class TheorySolution:
+    """A theory experiment that has no chance and no steps: its curves, the same for every subject."""
+
+    days: np.ndarray
+    populations: tuple[str, ...]
+    count: np.ndarray  # float64 (time, population), in the unit of `unit`
+    concentration: np.ndarray  # float64 (time,)
+    subjects: int
+    arms: tuple[str, ...] = ("theory",)
 
 
 @dataclasses.dataclass(frozen=True)
