@@ -25,7 +25,7 @@ _TOLERANCE = 1e-10
 class FribergCurves(NamedTuple):
     """Solution at given times."""
 
-    count: FloatArray  # (time, stage), in the unit of circ0
+    levels: FloatArray  # (time, stage), in the unit of circ0
     concentration: FloatArray  # (time,), amount/L
     fewest: float  # lowest blood count that the solver met
     highest: float  # highest concentration that it met
@@ -103,7 +103,7 @@ def solve(record: Myelosuppression, times_h: FloatArray) -> FribergCurves:
         y = solved.y[:, -1].copy()
     path = np.concatenate(met, axis=1)
     return FribergCurves(
-        count=record.circ0 * np.exp(seen[:, _COMPARTMENTS:]),
+        levels=record.circ0 * np.exp(seen[:, _COMPARTMENTS:]),
         concentration=seen[:, CENTRAL] / volume,
         fewest=record.circ0 * float(np.exp(path[-1].min())),
         highest=float(path[CENTRAL].max()) / volume,

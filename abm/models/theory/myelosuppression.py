@@ -160,7 +160,7 @@ def myelosuppression(record: Myelosuppression, settings: Settings) -> TheoryProg
     )
     curves = solve(record, days * HOURS_PER_DAY)
     if record.mode == "ode":
-        return TheorySolution(days, POPULATIONS, curves.count, curves.concentration, record.replicates)
+        return TheorySolution(days, POPULATIONS, curves.levels, curves.concentration, record.replicates)
     step = longest_step(record, float(curves.fewest), float(curves.highest))
     grid, saved = theory_grid(settings, days, longest_step=step, pack=False)
     at_rest = float(np.rint(record.circ0 * record.scale))
