@@ -115,12 +115,12 @@ def check_student(quantity: str, sample: ArrayLike, mean: float, allowed: float 
     return Finding(quantity, mean, seen, p=p, half_width=float(t.isf(0.5 * LEVEL, x.size - 1)) * error, basis=basis)
 
 
-def check_spread(quantity: str, sample: ArrayLike, mean: float, variance: float, basis: str = "chi-square law of normal numbers") -> Finding:
-    """Mean square about a known mean over the exact variance."""
+def check_spread(quantity: str, sample: ArrayLike, variance: float, basis: str = "chi-square law of normal numbers") -> Finding:
+    """Sample variance of normal numbers over the exact one."""
     x = np.asarray(sample, np.float64).ravel()
-    ratio = float(np.mean((x - mean) ** 2) / variance)
-    p = float(2.0 * min(chi2.cdf(ratio * x.size, x.size), chi2.sf(ratio * x.size, x.size)))
-    return Finding(quantity, 1.0, ratio, p=p, half_width=Z_BOUND * float(np.sqrt(2.0 / x.size)), basis=basis)
+    ratio, freedom = float(x.var(ddof=1) / variance), x.size - 1
+    p = float(min(1.0, 2.0 * min(chi2.cdf(ratio * freedom, freedom), chi2.sf(ratio * freedom, freedom))))
+    return Finding(quantity, 1.0, ratio, p=p, half_width=Z_BOUND * float(np.sqrt(2.0 / freedom)), basis=basis)
 
 
 def check_poisson(quantity: str, seen: int, mean: float) -> Finding:

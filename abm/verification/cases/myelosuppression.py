@@ -121,7 +121,7 @@ def cells(runner: Runner) -> Outcome:
             error = float(np.sqrt(variance[i] / replicates))
             found = check_normal(f"mean at {hours[i]:g} h, {label}", 0.0, beyond, error, f"normal law, beyond a bias of {bias[i]:.2g}")
             findings.append(type(found)(found.quantity, float(exact[i]), mean, found.p, None, found.half_width, found.basis))
-            findings.append(check_spread(f"variance over that of the law at {hours[i]:g} h, {label}", sample[:, i], mean, float(variance[i] * (1.0 - 1.0 / replicates))))
+            findings.append(check_spread(f"variance over that of the law at {hours[i]:g} h, {label}", sample[:, i], float(variance[i])))
         if dt == 1 and cells_at_rest == 1e5:
             seen[label], spread[label] = sample.mean(axis=0), 6.0 * np.sqrt(variance / replicates)
     return Outcome(findings, [CurvePanel("mean over subjects", hours / 24.0, {"equations": exact}, seen, "day", "1e9/L", spread=spread)])
