@@ -123,7 +123,9 @@ def _patterns(bits: Bits, length: int) -> NDArray[np.int64]:
 
 def serial(bits: Bits, length: int = 10) -> PValues:
     """All patterns equally frequent (2.11)."""
-    squares = [float((1 << m) / bits.size * np.sum(_patterns(bits, m).astype(np.float64) ** 2) - bits.size) if m > 0 else 0.0 for m in (length, length - 1, length - 2)]
+    squares = [
+        float((1 << m) / bits.size * np.sum(_patterns(bits, m).astype(np.float64) ** 2) - bits.size) if m > 0 else 0.0 for m in (length, length - 1, length - 2)
+    ]
     first, second = squares[0] - squares[1], squares[0] - 2.0 * squares[1] + squares[2]
     return {"serial 1": float(gammaincc(2.0 ** (length - 2), 0.5 * first)), "serial 2": float(gammaincc(2.0 ** (length - 3), 0.5 * second))}
 

@@ -1,6 +1,6 @@
 """Survival of cells that die of an induced stress, S = E exp(-int hazard), by quadrature over time and over cells.
 
-    s' = kon I (1 - s) - koff s,  hazard = h0 + h1 f B s^m,  f log-normal with mean 1, B Bernoulli
+s' = kon I (1 - s) - koff s,  hazard = h0 + h1 f B s^m,  f log-normal with mean 1, B Bernoulli
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ class Case:
         return tuple(name for name in self.needs if f"theory/{name}" not in options)
 
 
-def case(name: str, *, shows: str, source: str, reading: str, needs: tuple[str, ...] = ()) -> Callable[[Callable[[Runner], Outcome]], Callable[[Runner], Outcome]]:
+def case(
+    name: str, *, shows: str, source: str, reading: str, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Runner], Outcome]], Callable[[Runner], Outcome]]:
     """Register the function that follows as a case."""
 
     def register(function: Callable[[Runner], Outcome]) -> Callable[[Runner], Outcome]:

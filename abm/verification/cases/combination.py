@@ -37,7 +37,13 @@ def _interaction(runner: Runner, gamma: float) -> Outcome:
     for i in (4, len(days) - 1):
         findings.append(check_normal(f"log interaction on day {days[i]:g}", -gamma * float(days[i]), seen[i], spread[i], "normal law, largest possible error"))
     curve = CurvePanel(
-        "log(S_ab S_0 / (S_a S_b))", days, {"exact": -gamma * days}, {"program": np.array(seen)}, "day", "log interaction", spread={"program": 6.0 * np.array(spread)}
+        "log(S_ab S_0 / (S_a S_b))",
+        days,
+        {"exact": -gamma * days},
+        {"program": np.array(seen)},
+        "day",
+        "log interaction",
+        spread={"program": 6.0 * np.array(spread)},
     )
     return Outcome(findings, [curve])
 
@@ -95,7 +101,10 @@ def references(runner: Runner) -> Outcome:
         findings += [check_error(f"{name}, package synergy", value, ours[name], absolute=2e-6) for name, value in compared.items()]
         remark = "Compared with the installed package synergy as well."
     doses = np.linspace(0.05, 4.0, 60)
-    exact = {"the drug itself": np.array([sham.survival(2.0 * d) for d in doses]), "Bliss (not a null for a sham)": np.array([sham.survival(d) ** 2 for d in doses])}
+    exact = {
+        "the drug itself": np.array([sham.survival(2.0 * d) for d in doses]),
+        "Bliss (not a null for a sham)": np.array([sham.survival(d) ** 2 for d in doses]),
+    }
     seen = {"Loewe": np.array([loewe(d, d, sham, sham) for d in doses])}
     return Outcome(findings, [CurvePanel("sham mixture", 2.0 * doses, exact, seen, "summed dose", "survival")], remark)
 

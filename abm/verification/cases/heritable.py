@@ -58,7 +58,13 @@ def phases(runner: Runner) -> Outcome:
     return Outcome(findings, panels)
 
 
-@case("resistance_melanoma", shows="200 cells that hardly grow, then decline: rates of melanoma", source=f"{SOURCE}; Bozic 2013, doi:10.7554/eLife.00747", reading=READING, needs=("resistance",))
+@case(
+    "resistance_melanoma",
+    shows="200 cells that hardly grow, then decline: rates of melanoma",
+    source=f"{SOURCE}; Bozic 2013, doi:10.7554/eLife.00747",
+    reading=READING,
+    needs=("resistance",),
+)
 def melanoma(runner: Runner) -> Outcome:
     """TT-P2: P(no resistant) 0.45720."""
     found, panel = _two_types(runner, TT_P2, 50, "day 200")
@@ -79,10 +85,11 @@ def mutants(runner: Runner) -> Outcome:
     keys = {"n0": 100, "b": 1.0, "d": 0.0, "b_mutant": 1.0, "u": 2.7e-4, "t_end": 5.0}
     sample = _final(runner.run("luria_delbruck", replicates=runner.size(2000, 10_000), **keys), "resistant")
     cumulative = np.cumsum(law)
-    findings = [check_proportion("P(no mutant)", int((sample == 0).sum()), sample.size, float(law[0]), SHIFT), check_law("distance of the law", sample, law, SHIFT)]
-    findings += [
-        check_proportion(f"P(at most {k} mutants)", int((sample <= k).sum()), sample.size, float(cumulative[k]), SHIFT) for k in (1, 10, 43)
+    findings = [
+        check_proportion("P(no mutant)", int((sample == 0).sum()), sample.size, float(law[0]), SHIFT),
+        check_law("distance of the law", sample, law, SHIFT),
     ]
+    findings += [check_proportion(f"P(at most {k} mutants)", int((sample <= k).sum()), sample.size, float(cumulative[k]), SHIFT) for k in (1, 10, 43)]
     m = 2.7e-4 * 100.0 * np.expm1(5.0)
     remark = f"Lea and Coulson would give P(0) = {lea_coulson(m, 2)[0]:.4f}."
     return Outcome(findings, [LawPanel("mutants", sample, law, "mutants")], remark)

@@ -144,5 +144,8 @@ def order(runner: Runner) -> Outcome:
         sample = _blood(runner, PACLITAXEL, hours, {"dt_hours": float(dt)}, mode="cells", scale=1e11, replicates=4)
         errors.append(abs(float(sample[:, -1].mean()) / exact - 1.0))
     slope = float(np.polyfit(np.log(steps), np.log(errors), 1)[0])
-    findings = [check_error("order of the error in the step", 2.0, slope, absolute=0.3), check_error("relative error at a step of 1 h", 0.0, errors[0], absolute=BIAS)]
+    findings = [
+        check_error("order of the error in the step", 2.0, slope, absolute=0.3),
+        check_error("relative error at a step of 1 h", 0.0, errors[0], absolute=BIAS),
+    ]
     return Outcome(findings, [SlopePanel("error of the nadir", steps, np.array(errors), 2.0, "step, h", "relative error")])

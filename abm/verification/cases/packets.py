@@ -36,4 +36,6 @@ def convergence(runner: Runner) -> Outcome:
         alive = final.sum("population").values / n0
         spread.append(float(alive.std(ddof=1) / np.sqrt(sum(exact) * (1.0 - sum(exact)) / n0)))
     panel = SlopePanel("spread over that of independent cells", numbers.astype(float), np.array(spread), 0.0, "engine.packets", "ratio of standard deviations")
-    return Outcome(findings, [panel], remark="Spread over that of independent cells: " + ", ".join(f"{s:.2f} at {n}" for n, s in zip(numbers, spread, strict=True)) + ".")
+    return Outcome(
+        findings, [panel], remark="Spread over that of independent cells: " + ", ".join(f"{s:.2f} at {n}" for n, s in zip(numbers, spread, strict=True)) + "."
+    )

@@ -48,7 +48,13 @@ def _area(runner: Runner, drug: Drug, doses: Doses, start: float, width: float) 
     return float(np.sum(0.5 * weight * 3.0 * u**2 * width * values))
 
 
-@case("pk_everolimus", shows="everolimus 10 mg once a day for 30 days, two compartments with absorption", source=f"{SOURCE}; de Wit 2016, doi:10.1007/s00280-016-3050-6", reading=READING, needs=("pharmacokinetics",))
+@case(
+    "pk_everolimus",
+    shows="everolimus 10 mg once a day for 30 days, two compartments with absorption",
+    source=f"{SOURCE}; de Wit 2016, doi:10.1007/s00280-016-3050-6",
+    reading=READING,
+    needs=("pharmacokinetics",),
+)
 def everolimus(runner: Runner) -> Outcome:
     """61.76 ug/L at 0.736 h, 6.809 at 24 h; steady state 74.35 and 12.880; AUC F D / CL."""
     drug = Drug(17.4, 25.2, 51.1, 400.0, 0.647)
@@ -58,7 +64,9 @@ def everolimus(runner: Runner) -> Outcome:
     return Outcome([*outcome.findings, check_error("everolimus: AUC of the 30th day = D / CL", 10_000.0 / 17.4, area, relative=1e-4)], outcome.panels)
 
 
-@case("pk_paclitaxel", shows="paclitaxel 410 umol over 3 h, two compartments", source=f"{SOURCE}; DDMODEL00000186", reading=READING, needs=("pharmacokinetics",))
+@case(
+    "pk_paclitaxel", shows="paclitaxel 410 umol over 3 h, two compartments", source=f"{SOURCE}; DDMODEL00000186", reading=READING, needs=("pharmacokinetics",)
+)
 def paclitaxel(runner: Runner) -> Outcome:
     """0.31512, 0.048057, 0.0061514, 4.105e-4 umol/L at 3, 6, 24, 48 h."""
     table = {3.0: 0.31512, 6.0: 0.048057, 24.0: 0.0061514, 48.0: 4.105e-4}
@@ -84,7 +92,9 @@ def areas(runner: Runner) -> Outcome:
         findings.append(check_error(f"dexamethasone 8 mg/m2, {label}: AUC of a day, ug h/L", exact, _area(runner, drug, daily, 216.0, 24.0), relative=1e-3))
     venetoclax = Drug(446.0 / 24.0, 446.0 / 24.0 * 26.0 / np.log(2.0), ka=0.3)
     doses = [(24.0 * day, 400.0, 0.0) for day in range(30)]
-    findings.append(check_error("venetoclax 400 mg (test case): AUC of a day, mg h/L", 400.0 / (446.0 / 24.0), _area(runner, venetoclax, doses, 696.0, 24.0), relative=1e-3))
+    findings.append(
+        check_error("venetoclax 400 mg (test case): AUC of a day, mg h/L", 400.0 / (446.0 / 24.0), _area(runner, venetoclax, doses, 696.0, 24.0), relative=1e-3)
+    )
     hours = np.linspace(0.0, 720.0, 241)
     exact_curve = concentration(venetoclax, doses, hours)
     seen = _curve(runner, venetoclax, doses, hours, 1.0)
