@@ -8,6 +8,7 @@ which is exact to the leading order in 1/N.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def _solve(case: Blood, hours: FloatArray, slope: Callable[[float, FloatArray], 
     seen = np.zeros((len(hours), len(y)))
     seen[hours <= 0.0] = y
     edges = _breaks(case, float(hours[-1]))
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         inside = (hours > start) & (hours <= stop)
         last = stop - 1e-9  # a dose at the end of a phase has not entered in it
         wanted = np.minimum(hours[inside], last)

@@ -41,7 +41,7 @@ def law_at_end(case: Crowding) -> FloatArray:
     n = np.arange(float(size))
     birth, death = rates(case, n)
     birth[-1] = 0.0
-    flow = sparse.diags([death[1:], -(birth + death), birth[:-1]], [1, 0, -1], format="csc")
+    flow = (sparse.diags(death[1:], 1) + sparse.diags(-(birth + death)) + sparse.diags(birth[:-1], -1)).tocsc()
     start = np.zeros(size)
     start[case.n0] = 1.0
     law: FloatArray = np.maximum(expm_multiply(flow * case.t_end, start), 0.0)

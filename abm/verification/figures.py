@@ -20,6 +20,7 @@ _MARKERS = ("o", "s", "^", "D", "v")
 _PALE = "#B9BEC4"
 _DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), "-.")
 _FAIL, _PASS = "#C1121F", "#0072B2"
+_LEFT, _PANEL, _CHECKS, _HEIGHT = 0.85, 3.9, 2.9, 4.0  # inches
 _CLIP = 2.2  # of the bound; what lies beyond is drawn there
 
 
@@ -29,9 +30,11 @@ def case_figure(outcome: Outcome) -> Figure:
 
     with look():
         shown = outcome.panels[:3]
-        widths = [*([4.4] * len(shown)), 3.3]
-        figure = Figure(figsize=(sum(widths) + 0.6, 3.9), layout="constrained")
-        axes = figure.subplots(1, len(widths), squeeze=False, gridspec_kw={"width_ratios": widths})[0]
+        widths = [*([_PANEL] * len(shown)), _CHECKS]
+        width = sum(_LEFT + w for w in widths) + 0.25
+        figure = Figure(figsize=(width, _HEIGHT))
+        starts = np.cumsum([_LEFT, *(w + _LEFT for w in widths[:-1])])
+        axes = [figure.add_axes((left / width, 0.62 / _HEIGHT, w / width, (_HEIGHT - 1.05) / _HEIGHT)) for left, w in zip(starts, widths, strict=True)]
         for panel, at in zip(shown, axes, strict=False):
             at.set_title(panel.title, fontsize=12)
             if isinstance(panel, LawPanel):
@@ -42,7 +45,8 @@ def case_figure(outcome: Outcome) -> Figure:
                 _slope(at, panel)
             else:
                 _p_values(at, panel)
-            at.tick_params(labelsize=10.5)
+            at.tick_params(which="both", labelsize=10)
+            at.tick_params(which="minor", labelsize=8)
         _checks(axes[-1], outcome)
         return figure
 
@@ -121,7 +125,7 @@ def _p_values(axes: Axes, panel: PValuePanel) -> None:
         axes.loglog((np.arange(len(ordered)) + 0.5) / len(ordered), ordered, _MARKERS[i % 5], color=_COLOURS[i % 5], ms=4.5, mfc="none", label=name)
     axes.plot([1e-2, 1], [1e-2, 1], color=INK, lw=1.8, zorder=1)
     axes.axhline(LEVEL, color=_FAIL, lw=1.2, ls=(0, (4, 3)), label="level of the check")
-    axes.set_ylim(min(LEVEL, min(v.min() for v in panel.values.values())) / 10.0, 2.0)
+    axes.set_ylim(min(LEVEL, *(v.min() for v in panel.values.values())) / 10.0, 2.0)
     axes.set_xlabel("expected p-value", fontsize=11)
     axes.set_ylabel("p-value", fontsize=11)
     axes.legend(fontsize=9, loc="center right")

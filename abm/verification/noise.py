@@ -51,7 +51,7 @@ def _between_replicates(e: FloatArray, counts: FloatArray) -> list[Finding]:
     whole = e[np.isfinite(e).all(axis=1)]
     replicates, k = whole.shape
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.corrcoef(whole)[np.triu_indices(replicates, 1)]
+        r = np.asarray(np.corrcoef(whole))[np.triu_indices(replicates, 1)]
         largest = float(np.max(np.abs(np.nan_to_num(r, nan=1.0))))
         t = largest * np.sqrt((k - 2) / max(1.0 - largest**2, 1e-300))
     p = float(min(1.0, r.size * 2.0 * student.sf(t, k - 2)))

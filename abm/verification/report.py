@@ -79,18 +79,25 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     checks = sum(len(result.outcome.findings) for result in ran if result.outcome)
     verdict = f'<span class="bad">{len(bad)} of {len(ran)} cases did not pass</span>' if bad else f'<span class="passed">all {len(ran)} cases passed</span>'
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>abm: verification</title><style>{_STYLE}</style></head><body>',
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: verification</title><style>{_STYLE}</style></head><body>',
         f"<h1>Verification of abm: {verdict}</h1>",
         f'<p class="lead">{checks} checks of the program against exact laws. {html.escape(about["software"])}; {html.escape(about["libraries"])}; '
         f"device {html.escape(about['device'])}; {about['sizes']} sizes, seed {about['seed']}; {about['cpu_seconds']:.0f} s of processor time.</p>",
-        f"<p>Every check with chance fails at p &le; {LEVEL:.2g} (a two-sided z of {Z_BOUND:.2f}). With at most {MOST_CHECKS} of them in a run, a correct "
-        f"program fails any with a probability of at most {FALSE_ALARM:g} (Bonferroni), over the seed. Means and whole laws use inequalities that hold at "
-        "any sample size (Chernoff; Dvoretzky, Kiefer and Wolfowitz), proportions the binomial law; where a normal approximation enters, the table says so. "
-        "Checks without chance state their tolerance. In every figure the right-hand panel shows each deviation over its bound: a dot between the lines passes.</p>",
+        _reading(),
         _summary(results),
     ]
     parts += [_section(result) for result in results]
     return "\n".join([*parts, "</body></html>"])
+
+
+def _reading() -> str:
+    return (
+        f"<p>Every check with chance fails at p &le; {LEVEL:.2g} (a two-sided z of {Z_BOUND:.2f}). With at most {MOST_CHECKS} of them in a run, a "
+        f"correct program fails any with a probability of at most {FALSE_ALARM:g} (Bonferroni), over the seed. Means and whole laws use inequalities "
+        "that hold at any sample size (Chernoff; Dvoretzky, Kiefer and Wolfowitz), proportions the binomial law; where a normal approximation enters, "
+        "the table says so. Checks without chance state their tolerance. In every figure the right-hand panel shows each deviation over its bound: "
+        "a dot between the lines passes.</p>"
+    )
 
 
 def _summary(results: Sequence[Result]) -> str:
@@ -105,7 +112,7 @@ def _summary(results: Sequence[Result]) -> str:
             f'<td class="n">{_number(worst)}</td><td class="n">{alarm}</td><td class="n">{result.cpu_seconds:.1f}</td>'
             f'<td class="n {_class(result.verdict)}">{result.verdict}</td></tr>'
         )
-    head = "<tr><th>case</th><th>what is checked</th><th>checks</th><th>largest deviation over its bound</th><th>false alarm</th><th>CPU s</th><th>verdict</th></tr>"
+    head = _head("case", "what is checked", "checks", "largest deviation over its bound", "false alarm", "CPU s", "verdict")
     return f"<table>{head}{''.join(rows)}</table>"
 
 
@@ -120,7 +127,7 @@ def _section(result: Result) -> str:
     parts.append(f'<img alt="Simulated and exact values of {case.name}" src="{url}"><p class="lead">{html.escape(case.reading)}</p>')
     if result.outcome.remark:
         parts.append(f"<p>{html.escape(result.outcome.remark)}</p>")
-    head = "<tr><th>quantity</th><th>exact</th><th>simulated (interval at the level)</th><th>z</th><th>p or error</th><th>allowed</th><th>by</th><th>verdict</th></tr>"
+    head = _head("quantity", "exact", "simulated (interval at the level)", "z", "p or error", "allowed", "by", "verdict")
     parts.append(f"<table>{head}{''.join(_row(finding) for finding in result.outcome.findings)}</table>")
     runs = "".join(f"<li><code>{html.escape(command(e))}</code><br>{html.escape(e.device)}, {_settings(e)}{e.seconds:.1f} s</li>" for e in result.executions)
     parts.append(f'<p class="lead">Exact law: {html.escape(case.source)}.</p>')
@@ -137,6 +144,10 @@ def _settings(execution: Execution) -> str:
     return f"dt {execution.dt_hours:g} h, {execution.steps} steps, {packets}"
 
 
+def _head(*names: str) -> str:
+    return "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
+
+
 def _row(finding: Finding) -> str:
     interval = f" &plusmn; {_number(finding.half_width)}" if math.isfinite(finding.half_width) else ""
     if finding.p is not None:
@@ -144,7 +155,8 @@ def _row(finding: Finding) -> str:
             f'<td class="n">{finding.z:.2f}</td><td class="n">{finding.p:.2g}</td><td class="n">p &gt; {LEVEL:.1e}</td><td>{html.escape(finding.basis)}</td>'
         )
     else:
-        middle = f'<td></td><td class="n">{finding.simulated - finding.exact:.2g}</td><td class="n">&plusmn; {_number(finding.tolerance or 0.0)}</td><td>tolerance</td>'
+        error, allowed = finding.simulated - finding.exact, _number(finding.tolerance or 0.0)
+        middle = f'<td></td><td class="n">{error:.2g}</td><td class="n">&plusmn; {allowed}</td><td>tolerance</td>'
     verdict = PASSED if finding.passed else FAILED
     return (
         f'<tr><td>{html.escape(finding.quantity)}</td><td class="n">{_number(finding.exact)}</td><td class="n">{_number(finding.simulated)}{interval}</td>'

@@ -67,10 +67,10 @@ def check_mean(quantity: str, sample: ArrayLike, mean: float, variance: float, l
 def check_variance(quantity: str, sample: ArrayLike, law: FloatArray, lost: float = 0.0, allowed: float = 0.0) -> Finding:
     """Variance about the exact mean; `lost` bounds the probability of outcomes beyond `law`."""
     x = np.asarray(sample, np.float64).ravel()
-    k = np.arange(len(law))
+    k = np.arange(len(law), dtype=np.float64)
     law = law / law.sum()
     mean = float(law @ k)
-    scores = (k - mean) ** 2
+    scores: FloatArray = (k - mean) ** 2
     variance = float(law @ scores)
     fourth = float(law @ scores**2) - variance**2
     seen = float(np.mean((x - mean) ** 2))

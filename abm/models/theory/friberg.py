@@ -87,18 +87,20 @@ def solve(record: Myelosuppression, times_h: FloatArray) -> FribergCurves:
     seen = np.zeros((len(times_h), len(y)))
     met: list[FloatArray] = []
     edges = _edges(inputs, float(times_h[-1]))
-    for start, stop in zip(edges, [*edges[1:], None], strict=True):
+    for start, stop in zip(edges, [*edges[1:], np.inf], strict=True):
         y[entry] += sum(amount for time, amount in inputs.boluses if abs(time - start) <= SAME_MOMENT_H)
         seen[np.abs(times_h - start) <= SAME_MOMENT_H] = y
         met.append(y[:, None].copy())
-        if stop is None:
+        if np.isinf(stop):
             break
         entering[entry] = sum(rate for begin, end, rate in inputs.infusions if begin <= start + SAME_MOMENT_H and end >= stop - SAME_MOMENT_H)
         inside = (times_h > start + SAME_MOMENT_H) & (times_h < stop - SAME_MOMENT_H)
         solved = solve_ivp(slope, (start, stop), y, method="LSODA", rtol=_TOLERANCE, atol=absolute, dense_output=True)
         if not solved.success:
             raise RunFault(f"theory/myelosuppression: the equations could not be solved beyond hour {solved.t[-1]:g}: {solved.message}")
-        seen[inside] = solved.sol(times_h[inside]).T if inside.any() else seen[inside]
+        if inside.any():
+            assert solved.sol is not None  # asked for by dense_output
+            seen[inside] = solved.sol(times_h[inside]).T
         met.append(solved.y)
         y = solved.y[:, -1].copy()
     path = np.concatenate(met, axis=1)

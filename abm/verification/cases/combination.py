@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from typing import Any
 
 import numpy as np
 
-from abm.endpoints.synergy import DoseResponse, bliss, hsa, log_interaction, loewe, zip_reference
+from abm.endpoints.synergy import DoseResponse, bliss, hsa, loewe, log_interaction, zip_reference
 from abm.verification.findings import CurvePanel, Finding, Outcome
 from abm.verification.registry import case
 from abm.verification.runner import Runner
@@ -19,7 +20,7 @@ HAZARDS = {"none": 0.05, "a": 0.15, "b": 0.20, "ab": 0.30}
 def _interaction(runner: Runner, gamma: float) -> Outcome:
     replicates, n0 = runner.size(16, 128), 40_000
     n = replicates * n0
-    keys = {"k0": 0.05, "ka": 0.10, "kb": 0.15, "gamma": gamma, "n0": n0, "t_end": 10.0, "replicates": replicates}
+    keys: dict[str, Any] = {"k0": 0.05, "ka": 0.10, "kb": 0.15, "gamma": gamma, "n0": n0, "t_end": 10.0, "replicates": replicates}
     series = runner.run("combination", {"packets": 32, "packing_hours": 1e6}, save_hours=24.0, **keys)
     days = series["time"].values[1:]
     alive = series["count"].sum(["subject", "population"])
@@ -30,10 +31,10 @@ def _interaction(runner: Runner, gamma: float) -> Outcome:
     seen, spread = [], []
     for day in days:
         share = {arm: float(alive.sel(arm=arm, time=day)) / n for arm in HAZARDS}
-        p = {arm: np.exp(-day * (hazard + (gamma if arm == "ab" else 0.0))) for arm, hazard in HAZARDS.items()}
+        exact = [float(np.exp(-day * (hazard + (gamma if arm == "ab" else 0.0)))) for arm, hazard in HAZARDS.items()]
         seen.append(log_interaction(share["none"], share["a"], share["b"], share["ab"]))
         # Arms share their draws: whatever the correlation, the sum of the errors bounds the error of the sum.
-        spread.append(sum(float(np.sqrt((1.0 - q) / (n * q))) for q in p.values()))
+        spread.append(sum(float(np.sqrt((1.0 - q) / (n * q))) for q in exact))
     for i in (4, len(days) - 1):
         findings.append(check_normal(f"log interaction on day {days[i]:g}", -gamma * float(days[i]), seen[i], spread[i], "normal law, largest possible error"))
     curve = CurvePanel(
@@ -81,7 +82,7 @@ SHAM_LOEWE, SHAM_BLISS = 0.371747, 0.493486
     "synergy_references",
     shows="Bliss, HSA, Loewe and ZIP of two Hill curves, and a drug mixed with itself",
     source="abm/endpoints/synergy.py against the PyPI package synergy 1.0.0; a sham mixture is the sum of its doses (Loewe & Muischnek 1926)",
-    reading="Right: the Loewe line of the sham mixture lies on the drug's own curve at the summed dose; Bliss lies above it, an artefact and no antagonism.",
+    reading="Right: the Loewe line of the sham mixture lies on the drug's own curve at the summed dose; Bliss does not, an artefact and no interaction.",
 )
 def references(runner: Runner) -> Outcome:
     """BL-P1 and the sham test."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from abm.verification.exact_logistic import Crowding, deterministic, law_at_end
@@ -28,7 +30,14 @@ def _case(runner: Runner, law_case: Crowding, steps: tuple[int, ...]) -> Outcome
     findings: list[Finding] = []
     panels: list[Panel] = []
     for dt in steps:
-        keys = {"n0": law_case.n0, "b": law_case.b, "d": law_case.d, "capacity": law_case.capacity, "form": law_case.form, "t_end": law_case.t_end}
+        keys: dict[str, Any] = {
+            "n0": law_case.n0,
+            "b": law_case.b,
+            "d": law_case.d,
+            "capacity": law_case.capacity,
+            "form": law_case.form,
+            "t_end": law_case.t_end,
+        }
         series = runner.run("logistic", {"dt_hours": dt}, replicates=runner.size(2000, 20_000), **keys)
         sample = series["count"].sel(arm="theory", population="cells").isel(time=-1).values
         findings += [

@@ -8,7 +8,7 @@ import numpy as np
 
 from abm.verification.exact_friberg import Blood, growth_of_oscillation, levels, nadir, relative_variance, stable_below
 from abm.verification.exact_pharmacokinetics import Drug
-from abm.verification.findings import CurvePanel, Outcome, SlopePanel
+from abm.verification.findings import CurvePanel, Finding, Outcome, Panel, SlopePanel
 from abm.verification.registry import case
 from abm.verification.runner import Runner
 from abm.verification.tests_of_chance import check_error, check_normal, check_spread, largest_error
@@ -39,7 +39,8 @@ def _blood(runner: Runner, blood: Blood, hours: np.ndarray, engine: dict[str, An
 )
 def equations(runner: Runner) -> Outcome:
     """FR-P1 and FR-P2: nadir and its day, overshoot, the curve to 1e-6."""
-    findings, panels = [], []
+    findings: list[Finding] = []
+    panels: list[Panel] = []
     tables = {
         "paclitaxel": (PACLITAXEL, (180.0, 280.0), (2.6515, 9.33), (9.991, 22.49), 960.0),
         "docetaxel": (DOCETAXEL, (150.0, 260.0), (0.18261, 8.60), (6.851, 20.86), 1680.0),
@@ -47,7 +48,8 @@ def equations(runner: Runner) -> Outcome:
     for name, (blood, bracket, (lowest, lowest_day), (highest, highest_day), end) in tables.items():
         near = np.arange(bracket[0], bracket[1], 0.1)
         over = np.arange(24.0 * highest_day - 20.0, min(24.0 * highest_day + 20.0, 504.0) if name == "docetaxel" else 24.0 * highest_day + 20.0, 0.1)
-        hours = np.unique(np.round(np.concatenate([np.linspace(0.0, end, 141), near, over]), 6))
+        shown = np.linspace(0.0, end, 141)
+        hours = np.unique(np.round(np.concatenate([shown, near, over]), 6))
         seen = _blood(runner, blood, hours, mode="ode", replicates=1)[0]
         exact = levels(blood, hours)[:, -1]
         low, high = int(np.argmin(np.where(hours < bracket[1], seen, np.inf))), int(np.argmax(np.where(np.isin(hours, np.round(over, 6)), seen, -np.inf)))
@@ -59,7 +61,8 @@ def equations(runner: Runner) -> Outcome:
             check_error(f"{name}: nadir by the independent solution", nadir(blood, *bracket)[1], float(seen[low]), relative=1e-6),
             largest_error(f"{name}: largest error of the curve", exact, seen, 1e-6),
         ]
-        panels.append(CurvePanel(name, hours / 24.0, {"exact": exact}, {"program": seen}, "day", "1e9/L"))
+        drawn = np.isin(hours, np.round(shown, 6))
+        panels.append(CurvePanel(name, hours[drawn] / 24.0, {"exact": exact[drawn]}, {"program": seen[drawn]}, "day", "1e9/L"))
     return Outcome(findings, panels)
 
 
@@ -76,7 +79,8 @@ def rest(runner: Runner) -> Outcome:
     level = float(_blood(runner, steady, np.array([0.0, 20_000.0]), mode="ode", replicates=1)[0, -1])
     findings = [check_error("steady state under E = 0.3, gamma = 0.2", 7.21 * 0.7**5, level, relative=1e-6)]
     hours = np.arange(0.0, 20_001.0, 10.0)
-    exact, seen = {}, {}
+    exact: dict[str, np.ndarray] = {}
+    seen: dict[str, np.ndarray] = {}
     x = np.array([])
     for gamma in (0.55, stable_below(), 0.59):
         # A dose so small that the oscillation stays linear.
@@ -87,7 +91,8 @@ def rest(runner: Runner) -> Outcome:
         want, _ = growth_of_oscillation(gamma)
         findings.append(check_error(f"growth of the oscillation at gamma {gamma:.5f}, 1/ktr", want, rate, relative=0.03, absolute=3e-5))
         x = hours[peaks[:20]] / 24.0
-        exact[f"gamma {gamma:.4g}"] = log[peaks[0]] * np.exp(want * (hours[peaks[:20]] - hours[peaks[0]]) * 4.0 / blood.mtt_h)
+        # A label that starts with _ is left out of the legend.
+        exact[f"_{gamma}" if exact else "exact"] = log[peaks[0]] * np.exp(want * (hours[peaks[:20]] - hours[peaks[0]]) * 4.0 / blood.mtt_h)
         seen[f"gamma {gamma:.4g}"] = log[peaks[:20]]
         if gamma != stable_below():
             findings.append(check_error(f"gamma {gamma:.2f}: 1 = grows, 0 = decays", float(gamma > stable_below()), float(rate > 0.0)))
@@ -98,7 +103,7 @@ def rest(runner: Runner) -> Outcome:
     "friberg_cells",
     shows="the same blood as 100,000 cells that divide, mature and are killed: mean and fluctuation over subjects",
     source=f"mean: {SOURCE}; variance: linear noise approximation (van Kampen)",
-    reading="Right: points on the line within their bars. Wrong: a shallower nadir (feedback late by a step) or another spread (chance that is not that of cells).",
+    reading="Right: points on the line within their bars. Wrong: a shallower nadir (feedback late by a step), or a variance that is not that of cells.",
     needs=("myelosuppression",),
 )
 def cells(runner: Runner) -> Outcome:
@@ -131,7 +136,7 @@ def cells(runner: Runner) -> Outcome:
     "friberg_order",
     shows="the error at the nadir against the step, with so many cells that chance is negligible",
     source="symmetric split (Strang 1968, doi:10.1137/0705041): second order",
-    reading="Right: points parallel to the line of slope 2, below 1e-3 at the default step of 1 h. Wrong: slope 1, feedback or drug effect taken at the start of the step.",
+    reading="Right: points along the line of slope 2, below 1e-3 at the default step of 1 h. Wrong: slope 1, feedback taken at the start of the step.",
     needs=("myelosuppression",),
 )
 def order(runner: Runner) -> Outcome:

@@ -16,7 +16,10 @@ from abm.verification.tests_of_chance import check_student
     "packets_convergence",
     shows="cells of different sensitivity in fewer packets than cells, merged and split every day: survival against engine.packets",
     source="S = E exp(-int hazard) by quadrature; a merge keeps the expected number of cells of every state",
-    reading="Right: every mean on the exact value at any number of packets (dots below), spread falling towards that of independent cells. Wrong: a mean that moves with the number of packets.",
+    reading=(
+        "Right: every mean exact at any number of packets (right-hand panel), and a spread that falls to that of independent cells. "
+        "Wrong: a mean that moves with the number of packets."
+    ),
     needs=("stress_survival",),
 )
 def convergence(runner: Runner) -> Outcome:
@@ -37,5 +40,9 @@ def convergence(runner: Runner) -> Outcome:
         spread.append(float(alive.std(ddof=1) / np.sqrt(sum(exact) * (1.0 - sum(exact)) / n0)))
     panel = SlopePanel("spread over that of independent cells", numbers.astype(float), np.array(spread), 0.0, "engine.packets", "ratio of standard deviations")
     return Outcome(
-        findings, [panel], remark="Spread over that of independent cells: " + ", ".join(f"{s:.2f} at {n}" for n, s in zip(numbers, spread, strict=True)) + "."
+        findings,
+        [panel],
+        remark=f"Spread over that of independent cells, each to {100.0 / np.sqrt(2.0 * replicates):.0f} %: "
+        + ", ".join(f"{s:.2f} at {n}" for n, s in zip(numbers, spread, strict=True))
+        + ".",
     )

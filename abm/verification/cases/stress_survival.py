@@ -69,7 +69,7 @@ def alike(runner: Runner) -> Outcome:
     "stress_many_cells",
     shows="the error of survival against the number of cells: chance falls as one over the square root",
     source=SOURCE,
-    reading="Right: points parallel to the dark line of slope -1/2. Wrong: a plateau (a bias that more cells do not remove) or a steeper fall (chance left out).",
+    reading=("Right: points along the dark line of slope -1/2. Wrong: a plateau (a bias that more cells do not remove) or a steeper fall (chance left out)."),
     needs=("stress_survival",),
 )
 def many_cells(runner: Runner) -> Outcome:

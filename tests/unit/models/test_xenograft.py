@@ -127,8 +127,11 @@ def test_capacity_changes_nothing(whole: Carry) -> None:
     wide = run_small(small_experiment(), capacity=2 * whole.packets.clone.shape[1])
     assert differences((wide.tally, wide.stats, wide.rows), (whole.tally, whole.stats, whole.rows)) == []
     live = np.asarray(total_count(whole.packets)) > 0
-    for x, y in zip((wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *wide.packets.traits, *wide.packets.fast),
-                    (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *whole.packets.traits, *whole.packets.fast), strict=True):
+    for x, y in zip(
+        (wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *wide.packets.traits, *wide.packets.fast),
+        (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *whole.packets.traits, *whole.packets.fast),
+        strict=True,
+    ):
         assert np.array_equal(x[:, : live.shape[1]][live], y[live])
     assert np.asarray(total_count(wide.packets))[:, live.shape[1] :].sum() == 0.0
 
