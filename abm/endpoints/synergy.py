@@ -19,8 +19,11 @@ import math
 from typing import NamedTuple
 
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from abm.errors import InputError
+
+_LARGEST_EXPONENT = 709.0
 
 
 class DoseResponse(NamedTuple):
@@ -35,7 +38,7 @@ class DoseResponse(NamedTuple):
         """Survival at a dose >= 0."""
         if dose <= 0.0:
             return self.e0
-        return self.e0 + (self.e_max - self.e0) / (1.0 + (self.c / dose) ** self.h)
+        return self.e0 + (self.e_max - self.e0) * float(expit(self.h * (math.log(dose) - math.log(self.c))))
 
     def dose(self, survival: float) -> float:
         """Dose of this drug alone that leaves `survival`; infinite where it never does."""
@@ -43,7 +46,8 @@ class DoseResponse(NamedTuple):
             return 0.0
         if survival <= self.e_max:
             return math.inf
-        return self.c * ((self.e0 - survival) / (survival - self.e_max)) ** (1.0 / self.h)
+        exponent = math.log((self.e0 - survival) / (survival - self.e_max)) / self.h + math.log(self.c)
+        return math.exp(exponent) if exponent < _LARGEST_EXPONENT else math.inf
 
 
 def _check(a: DoseResponse, b: DoseResponse) -> None:
@@ -88,7 +92,12 @@ def loewe(dose_a: float, dose_b: float, a: DoseResponse, b: DoseResponse) -> flo
 
     # Beyond the weaker drug's best effect its share of the dose is nothing, and the stronger acts alone.
     floor, width = min(a.e_max, b.e_max), a.e0 - min(a.e_max, b.e_max)
-    return float(brentq(excess, floor + 1e-14 * width, a.e0 - 1e-14 * width, xtol=1e-15, rtol=1e-14))
+    low, high = floor + 1e-14 * width, a.e0 - 1e-14 * width
+    if excess(high) <= 0.0:  # doses too small to be told from none
+        return a.e0
+    if excess(low) >= 0.0:
+        return floor
+    return float(brentq(excess, low, high, xtol=1e-15, rtol=1e-14))
 
 
 def log_interaction(survival_none: float, survival_a: float, survival_b: float, survival_both: float) -> float:

@@ -35,6 +35,9 @@ class Double(Runner):
 
     factor = 1.0
 
+    def size(self, quick: int, full: int) -> int:
+        return 700
+
     def run(self, name: str, engine: dict[str, Any] | None = None, **keys: Any) -> xr.Dataset:  # type: ignore[override]
         s, r = branched(np.random.default_rng(1), keys, self.factor)
         counts = np.stack([s, r], axis=1)[None, :, None, :]
