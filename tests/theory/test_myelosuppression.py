@@ -7,8 +7,10 @@ are in `abm.verification.exact_friberg`.  The chance of a false alarm is at most
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,8 +18,10 @@ from scipy import stats
 
 from abm.errors import InputError
 from abm.models.theory.myelosuppression import STAGES, chances_of_passing
-from abm.output.validate import check_tallies
+from abm.output.reader import load
+from abm.output.validate import check_tallies, validate
 from abm.parameters.theory import Myelosuppression
+from abm.run import simulate
 from abm.verification.cases.myelosuppression import DOCETAXEL, PACLITAXEL
 from abm.verification.exact_friberg import Blood, levels, relative_variance
 from tests.theory_runs import Z, default, run
@@ -112,6 +116,21 @@ def test_cells_are_conserved_and_count_is_in_the_unit_of_circ0() -> None:
     assert np.all(gained[..., 0] == 0)
     assert np.all(series["births"].values[..., 1:] == 0)
     assert np.all(series["deaths"].values[..., 1:-1] == 0)
+
+
+@pytest.mark.parametrize("mode", ["ode", "cells"])
+def test_the_file_is_valid_and_holds_real_counts(mode: str, tmp_path: Path) -> None:
+    overrides = ["experiment=theory/myelosuppression", f"theory.mode={mode}", "theory.replicates=3", "theory.scale=100", "engine.devices=1", "progress=false"]
+    simulate([*overrides, f"theory.times_h={HOURS}".replace(" ", "")], folder=tmp_path)
+    assert validate(load(tmp_path)) == []
+    with h5py.File(tmp_path / "run.h5") as file:
+        count = file["series/count"]
+        assert count.dtype == np.float64
+        assert count.attrs["units"] == "unit of circ0"
+        names = [name.decode() for name in file["series/population"][...]]
+        assert count[0, 0, 0, names.index("circulating")] == pytest.approx(7.21)
+        assert ("cells" in file["series"]) == (mode == "cells")
+        assert 30.0 < file["endpoints/circulating_nadir_percent"][0, 0] < 45.0
 
 
 def test_a_few_cells_may_die_out_and_come_back_from_progenitors() -> None:

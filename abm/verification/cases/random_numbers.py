@@ -84,7 +84,7 @@ def bits(runner: Runner) -> Outcome:
         with np.errstate(over="ignore"):
             found = battery(draw(n, runner.seed))
         groups[f"over {order}"] = np.array(sorted(found.values()))
-        findings += [Finding(f"{name}, over {order}: p-value", float("nan"), p, p=p, basis=f"{32 * n} bits") for name, p in found.items()]
+        findings += [Finding(f"{name}, over {order}: p-value", float("nan"), p, p=p, basis=f"asymptotic law, {32 * n} bits") for name, p in found.items()]
     together = float(kstest(np.concatenate(list(groups.values())), "uniform").pvalue)
     findings.append(Finding("all p-values are uniform: p-value", float("nan"), together, p=together, basis="Kolmogorov-Smirnov"))
     return Outcome(findings, [PValuePanel("p-values of all tests", groups)], remark=f"{4 * 32 * n:.3g} bits in all.")
