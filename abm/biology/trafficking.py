@@ -15,6 +15,7 @@ from jax import lax
 CYCLING, QUIESCENT, BLOOD = 0, 1, 2
 _SQUARINGS = 8
 
+
 def egress_hazard(burden: jax.Array, at_half: jax.Array, burden_at_half: jax.Array, exponent: jax.Array) -> jax.Array:
     """Hazard of leaving tissue for the blood, 1/d; zero without cells."""
     ratio = jnp.maximum(burden, 1.0) / burden_at_half

@@ -29,7 +29,8 @@ def counts(run: Any) -> Figure:
     view.need("count")
     values = view.series["count"].transpose("population", "arm", "subject", "time")
     names = [str(p) for p in values["population"].values][:_MOST_PANELS]
-    return _figure(view, "Cells over time", names, values.values[: len(names)].astype(float), "Cells")
+    units = values.attrs.get("units", "cells")
+    return _figure(view, "Cells over time", names, values.values[: len(names)].astype(float), "Cells" if units == "cells" else f"Cells ({units})")
 
 
 def concentrations(run: Any) -> Figure:

@@ -21,6 +21,10 @@ ARRAY_GROUPS = ("series", "lead_in", "endpoints", "engine")
 TABLE_GROUPS = ("events", "clones")
 
 
+# `count` may be real and in a unit of its own where the whole numbers stand beside it (or there are none: equations).
+COUNT_MAY_BE_REAL_IN = "unit of circ0"
+
+
 class NotARun(FormatError):
     """The file is not a result of this program, or it is damaged."""
 
@@ -66,6 +70,7 @@ AXES = {
 
 SERIES = (
     Variable("count", COUNTS, "integer", "cells", "Number of cells"),
+    Variable("cells", COUNTS, "integer", "cells", "Number of cells, where `count` is in another unit"),
     Variable("births", COUNTS, "integer", "cells", "Cells born since day 0"),
     Variable("deaths", COUNTS, "integer", "cells", "Cells that died since day 0"),
     Variable("gained", COUNTS, "integer", "cells", "Cells that came from other populations since day 0"),

@@ -72,6 +72,8 @@ def _check_variables(name: str, group: h5py.Group, data: xr.Dataset) -> Iterator
         declared = layout.describe(name, str(variable))
         if declared is None:
             continue
+        if variable == "count" and array.attrs.get("units") == layout.COUNT_MAY_BE_REAL_IN:
+            declared = layout.Variable("count", declared.dims, "real", layout.COUNT_MAY_BE_REAL_IN, declared.long_name)
         if declared.dims is not None and tuple(array.dims) != declared.dims:
             yield f"{where}: dimensions are {tuple(array.dims)}, expected {declared.dims}"
         kind_ok = array.dtype.kind in _KINDS[declared.kind] or (name == "endpoints" and declared.kind == "integer" and array.dtype.kind == "f")
@@ -120,9 +122,10 @@ def check_tallies(name: str, data: xr.Dataset) -> list[str]:
     problems: list[str] = []
     if "count" not in data:
         return problems
-    count = data["count"]
-    if bool((count < 0).any()):
-        problems.append(f"/{name}/count: negative{_first(count < 0)}")
+    whole = "cells" if "cells" in data else "count"
+    count = data[whole]
+    if bool((data["count"] < 0).any()):
+        problems.append(f"/{name}/count: negative{_first(data['count'] < 0)}")
     tallies = {t: data[t] for t in ("births", "deaths", "gained", "lost") if t in data}
     for tally, values in tallies.items():
         falls = values.diff("time") < 0
@@ -134,7 +137,7 @@ def check_tallies(name: str, data: xr.Dataset) -> list[str]:
         change = tallies["births"] - tallies["deaths"] + tallies["gained"] - tallies["lost"]
         wrong = count != count.isel(time=0) + change
         if bool(wrong.any()):
-            problems.append(f"/{name}/count: differs from count(0) + births - deaths + gained - lost{_first(wrong)}")
+            problems.append(f"/{name}/{whole}: differs from {whole}(0) + births - deaths + gained - lost{_first(wrong)}")
     parts = ["leukaemia_marrow", "leukaemia_blood"]
     if {"leukaemia", *parts} <= set(count["population"].values.astype(str)):
         differs = count.sel(population="leukaemia", drop=True) != count.sel(population=parts).sum("population")

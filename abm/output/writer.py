@@ -110,7 +110,8 @@ def _ordered(columns: Iterable[Any], name: str) -> list[str]:
 
 def _write_variable(group: h5py.Group, group_name: str, name: str, array: xr.DataArray, dims: tuple[str, ...]) -> h5py.Dataset:
     declared = layout.describe(group_name, name)
-    values = _storable(array.values, declared.kind if declared else None, f"{group_name}/{name}")
+    own_unit = declared is not None and declared.units is not None and array.attrs.get("units") == layout.COUNT_MAY_BE_REAL_IN
+    values = _storable(array.values, "real" if own_unit else declared.kind if declared else None, f"{group_name}/{name}")
     text = values.dtype == object
     flag = values.dtype == bool
     large = values.size >= _COMPRESS_FROM and not text

@@ -107,6 +107,24 @@ class Pharmacokinetics:
 
 
 @record
+class Myelosuppression(Pharmacokinetics):
+    """Model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140): proliferating cells, three transits, blood; a drug kills, blood feeds back."""
+
+    circ0: float = quantity("any", "Blood count at rest, in any unit, e.g. 1e9/L; the unit of every count.", above=0.0)
+    mtt_h: float = quantity("h", "Mean transit time MTT; every cell moves on at the rate 4 / MTT.", above=0.0)
+    gamma: float = quantity("1", "Exponent of the feedback (circ0 / Circ)^gamma.", low=0.0, high=4.0)
+    slope: float = quantity("L/amount", "Effect E = slope C of a concentration C on proliferation.", low=0.0)
+    mode: str = choice("ode: deterministic equations; cells: the same law with chance, cell by cell.", ("ode", "cells"))
+    scale: float = quantity("cells", "Cells in the blood per unit of circ0 (mode = cells).", above=0.0, high=1e12)
+    replicates: int = count(_REPLICATES, low=1)
+
+    def __post_init__(self) -> None:
+        Pharmacokinetics.__post_init__(self)
+        cells = self.circ0 * self.scale
+        _refuse([f"theory.scale = {self.scale:g}: circ0 scale = {cells:g} cells; at least 1 and at most 1e12 are needed."] if not 1.0 <= cells <= 1e12 else [])
+
+
+@record
 class Logistic:
     """Birth-death process that a carrying capacity limits."""
 
@@ -198,4 +216,5 @@ THEORY_RECORDS: dict[str, type] = {
     "resistance": Resistance,
     "luria_delbruck": LuriaDelbruck,
     "detection": Detection,
+    "myelosuppression": Myelosuppression,
 }

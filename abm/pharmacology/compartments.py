@@ -111,6 +111,12 @@ class Flow:
         self._generator = _generators(unique)
         self._solved: dict[float, FloatArray] = {}
 
+    @property
+    def generator(self) -> FloatArray:
+        """Rates of the linear system, 1/h: (rows, drugs, 5, 5), same order as `over`."""
+        chosen: FloatArray = self._generator[self._index]
+        return chosen
+
     def over(self, hours: float) -> FloatArray:
         """Matrix exponential over a duration in hours: (rows, drugs, 5, 5), order depot, central, peripheral, integral, input."""
         if hours not in self._solved:

@@ -105,4 +105,3 @@ def test_combination_is_mild_on_healthy_blood_and_blood_recovers(count: str) -> 
 def test_navitoclax_drops_platelets_and_venetoclax_does_not() -> None:
     nadir = healthy()["platelets_nadir_percent"]
     assert float(nadir.sel(arm="navitoclax").max()) < 60.0 < 90.0 < float(nadir.sel(arm="venetoclax").min())
-

@@ -36,6 +36,7 @@ FLOORS = {
     "guides": 5,
     "launch": 6,
     "run": 6,
+    "verification": 7,
     "cli": 7,
     "__main__": 8,
     "": 7,

@@ -54,11 +54,11 @@ def concentration(params: ExposureParams, carry: Carry) -> jax.Array:
     return concentration_nm(carry.rows.amounts, params.plan)
 
 
-def individual_pk(record: Pharmacokinetics) -> IndividualPk:
-    """Parameters of the one subject and drug, arrays (1, 1)."""
+def individual_pk(record: Pharmacokinetics, rows: int = 1) -> IndividualPk:
+    """Parameters of the one drug, the same in every row, arrays (rows, 1)."""
 
     def one(value: float | None, otherwise: float) -> np.ndarray:
-        return np.full((1, 1), otherwise if value is None else value, np.float64)
+        return np.full((rows, 1), otherwise if value is None else value, np.float64)
 
     return IndividualPk(
         clearance_l_per_h=one(record.cl, 0.0),
@@ -71,16 +71,27 @@ def individual_pk(record: Pharmacokinetics) -> IndividualPk:
     )
 
 
+def exposure_plan(record: Pharmacokinetics, arm_of_row: np.ndarray, grid_days: np.ndarray) -> ExposurePlan:
+    """Plan of the one drug on a grid, with amounts in their own unit."""
+    doses = [Dose(time / HOURS_PER_DAY, DRUG, amount, duration / HOURS_PER_DAY) for time, amount, duration in record.doses if amount > 0.0]
+    inside = [dose for dose in doses if dose.time_days <= grid_days[-1]]
+    return plan_exposure(
+        individual_pk(record, len(arm_of_row)),
+        drugs=[DRUG],
+        molar_mass_g_per_mol=[_UNIT_MOLAR_MASS],
+        doses=[inside],
+        arm_of_row=arm_of_row,
+        grid_days=grid_days,
+    )
+
+
 def pharmacokinetics(record: Pharmacokinetics, settings: Settings) -> TheoryProgram:
     """One subject without cells, its concentration at the times asked for."""
     wanted = [time / HOURS_PER_DAY for time in record.times_h]
     end = max(wanted) or settings.dt_hours / HOURS_PER_DAY
     grid, saved = theory_grid(settings, save_days(end, settings.interval_hours, wanted), pack=False)
-    doses = [Dose(time / HOURS_PER_DAY, DRUG, amount, duration / HOURS_PER_DAY) for time, amount, duration in record.doses if amount > 0.0]
     arm_of_row = np.zeros(1, np.int32)
-    plan = plan_exposure(
-        individual_pk(record), drugs=[DRUG], molar_mass_g_per_mol=[_UNIT_MOLAR_MASS], doses=[doses], arm_of_row=arm_of_row, grid_days=grid.times
-    )
+    plan = exposure_plan(record, arm_of_row, grid.times)
     axes: dict[str, Any] = {name: -1 if axis is None else axis for name, axis in ROW_AXIS.items()}
     none = np.zeros((1, SMALLEST_CAPACITY))
     return TheoryProgram(

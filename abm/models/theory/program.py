@@ -51,6 +51,20 @@ class TheoryProgram:
     concentration: Callable[[Any, Any], Any] | None = None  # (params, carry) -> float64 (rows, drugs)
     mutates: bool = False  # whether the row state holds a clone table, `clones`
     search: Callable[[TheoryProgram, int | None], Any] | None = None  # (program, devices): rows have clocks of their own and end where they succeed
+    tally: Callable[[Any, Any], dict[str, Any]] | None = None  # (params, carry) -> int64 (rows, populations); None = that of the packets
+    cells_per_unit: float | None = None  # counts are shown in units of this many cells
+
+
+@dataclasses.dataclass(frozen=True)
+class TheorySolution:
+    """A theory experiment that has no chance and no steps: its curves, the same for every subject."""
+
+    days: np.ndarray
+    populations: tuple[str, ...]
+    count: np.ndarray  # float64 (time, population), in the unit of `unit`
+    concentration: np.ndarray  # float64 (time,)
+    subjects: int
+    arms: tuple[str, ...] = ("theory",)
 
 
 @dataclasses.dataclass(frozen=True)

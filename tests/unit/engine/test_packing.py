@@ -63,7 +63,7 @@ def test_cells_are_conserved_and_the_resolution_kept(counts: np.ndarray, clone: 
     np.testing.assert_array_equal(np.asarray(in_use), live)
     np.testing.assert_array_equal(live_before - np.asarray(merges) + np.asarray(splits), live)
     # Live packets come first, and whole numbers stay whole.
-    assert all(np.all(row[: k] > 0) and np.all(row[k:] == 0) for row, k in zip(n, live, strict=True))
+    assert all(np.all(row[:k] > 0) and np.all(row[k:] == 0) for row, k in zip(n, live, strict=True))
     assert all(np.array_equal(c, np.rint(c)) and np.min(c) >= 0 for c in after.counts)
     uid = (np.asarray(after.uid_high).astype(np.uint64) << np.uint64(32)) | np.asarray(after.uid_low)
     assert all(len(np.unique(u[:k])) == k for u, k in zip(uid, live, strict=True))
