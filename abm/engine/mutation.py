@@ -22,13 +22,12 @@ import numpy as np
 
 from abm.engine.clones import CloneLayout, CloneTable, rows_for, with_origins
 from abm.engine.emission import emit, waiting_time
-from abm.engine.packets import Packets, sum_by_clone, total_count
+from abm.engine.packets import Packets, Words, sum_by_clone, total_count
 from abm.streams import STREAM_CONVERTED, STREAM_MUTANTS
 
 # Groups into which the packets of a clone are dealt.
 GROUPS = 4
 
-Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 # (traits, fast state) of mutants from those of their mothers and the mechanism, arrays (rows, groups).
 Inherit = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
 

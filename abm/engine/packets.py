@@ -8,7 +8,7 @@ packet carries the integrals of its hazards; the draw from them is exact.  Array
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,14 @@ class Packets(NamedTuple):
     lazy_exposure: jax.Array  # float32, integrated death hazard of the other columns since the last draw
     division_exposure: jax.Array  # float32, integrated division hazard since the last renewal
     kind: Any = ()  # int32, founder and set of mechanisms (`abm.engine.clones`); () where nothing mutates
+
+
+class Words(Protocol):
+    """Random words of packets."""
+
+    def __call__(self, streams: tuple[int, ...], at: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """Words of a few streams for all packets, or those at some places `at` (rows, n): two arrays (streams, rows, capacity or n)."""
+        ...
 
 
 def with_places(packets: Packets, capacity: int) -> Packets:

@@ -10,7 +10,6 @@ packets are merged and split.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -18,16 +17,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from abm.engine.mutation import Mutations
-from abm.engine.packets import Packets, sum_by_clone, total_count, with_places
+from abm.engine.packets import Packets, Words, sum_by_clone, total_count, with_places
 from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
 from abm.streams import STREAM_DIVISION_AND_DEATH, STREAM_HIDDEN, STREAM_LAZY_DEATH, STREAM_MERGE, STREAM_SPLIT, stacked_words, step_key, threefry
 
 # Expected hidden pairs are summed in whole grains so that the sum is free of order; a subject's cells times this are at most 2**50 of them.
 _HIDDEN_GRAINS = 2.0**49
-
-# Words of the packets for a few streams: two arrays (streams, rows, capacity).
-Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 
 
 class Subjects(NamedTuple):
@@ -148,8 +144,11 @@ def _column_key(subjects: Subjects, k: jax.Array, stream: int) -> tuple[jax.Arra
 
 
 def _packet_words(subjects: Subjects, packets: Packets, k: jax.Array) -> Words:
-    def words(streams: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-        return stacked_words(subjects.key0, subjects.key1, subjects.phase, k.astype(jnp.uint32), streams, packets.uid_high, packets.uid_low)
+    def words(streams: tuple[int, ...], at: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        uids = packets.uid_high, packets.uid_low
+        if at is not None:
+            uids = jnp.take_along_axis(uids[0], at, axis=1), jnp.take_along_axis(uids[1], at, axis=1)
+        return stacked_words(subjects.key0, subjects.key1, subjects.phase, k.astype(jnp.uint32), streams, *uids)
 
     return words
 

@@ -6,14 +6,13 @@ cell exactly the law, for a packet of many cells together, which keeps the expec
 number of cells of every state.  The cells of other columns keep their traits, so a
 packet that holds both gives up its cycling cells to a new packet.
 
-New packets take the free places at the end of the arrays.  When they run out the
-packets that follow are not tested and keep their exposure for the next renewal, which
-is decided without looking at their draws and therefore without bias.
+New packets take the free places at the end of the arrays.  When they run out, or when
+half as many packets as there are places have been redrawn, the packets that follow are
+not tested and keep their exposure for the next renewal, which is decided without looking
+at their draws and therefore without bias.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +21,10 @@ import numpy as np
 from abm.biology.heredity import N_NORMALS, express
 from abm.cells import TRAIT_FIELDS, Traits
 from abm.engine.mutation import kind_of
-from abm.engine.packets import Packets, total_count
+from abm.engine.packets import Packets, Words, total_count
 from abm.engine.transition import normal, uniform
 from abm.parameters.cell import Amounts
 from abm.streams import STREAM_REDRAW_AMOUNTS, STREAM_REDRAW_CHILD, STREAM_REDRAW_SET_POINT, STREAM_REDRAW_SIZE, STREAM_REDRAW_WHO
-
-Words = Callable[[tuple[int, ...]], tuple[jax.Array, jax.Array]]
 
 
 def gather_clone(means: Traits, clone: jax.Array) -> Traits:
@@ -60,40 +57,46 @@ def redraw(packets: Packets, means: Traits, amounts: Amounts, set_point_cv: jax.
     capacity = packets.clone.shape[1]
     cycling, n = packets.counts[0], total_count(packets)
     exposure = 2.0 * amounts.redraw_probability * packets.division_exposure
-    streams = (STREAM_REDRAW_WHO, STREAM_REDRAW_CHILD, STREAM_REDRAW_AMOUNTS, STREAM_REDRAW_SIZE, STREAM_REDRAW_SET_POINT)
-    word0, word1 = words(streams)
-    hit = (uniform(word0[0]) < -jnp.expm1(-exposure)) & (cycling > 0.0)
+    hit = (uniform(words((STREAM_REDRAW_WHO,))[0][0]) < -jnp.expm1(-exposure)) & (cycling > 0.0)
     apart = hit & (n > cycling)
 
     place = jnp.arange(capacity, dtype=jnp.int32)[None, :]
     used = jnp.max(jnp.where(n > 0.0, place + 1, 0), axis=1, keepdims=True)
-    rank = jnp.cumsum(apart.astype(jnp.int32), axis=1, dtype=jnp.int32)
-    tested = rank <= capacity - used
+    rank_apart, rank = (jnp.cumsum(x.astype(jnp.int32), axis=1, dtype=jnp.int32) for x in (apart, hit))
+    # The redrawn packets are gathered, because to redraw and to place them all costs more than all the rest.
+    most = capacity // 2
+    tested = (rank_apart <= capacity - used) & (rank <= most)
     hit, apart = hit & tested, apart & tested
-
-    fresh = redrawn_traits(packets.traits, gather_clone(means, kind_of(packets)), (word0[2:], word1[2:]), amounts, set_point_cv)
-    # A cell whose set point changes keeps its relative mTORC1 activity.
-    fresh_fast = packets.fast._replace(mtorc1=packets.fast.mtorc1 * (fresh.set_point / packets.traits.set_point))
-
     row = jnp.arange(n.shape[0], dtype=jnp.int32)[:, None]
-    target = jnp.where(apart, used + rank - 1, capacity)
-    here = hit & ~apart
+    none = np.int32(capacity)
+    mother = jnp.full((n.shape[0], most), none, jnp.int32).at[row, jnp.where(hit, rank - 1, most)].set(jnp.broadcast_to(place, n.shape), mode="drop")
+    # Where the redrawn cells go: to the child's place where they separate, else they stay.
+    goal = jnp.where(apart, used + rank_apart - 1, place)
+
+    def of_mother(x: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(x, jnp.minimum(mother, none - 1), axis=1)
+
+    separates = of_mother(apart)
+    target = jnp.where(mother < none, of_mother(goal), none)
+    left = jnp.where(separates, mother, none)
 
     def settle(old: jax.Array, new: jax.Array) -> jax.Array:
-        """`new` in place where the whole packet redraws, and in the child's place where it separates."""
-        return jnp.where(here, new, old).at[row, target].set(new, mode="drop")
+        return old.at[row, target].set(new, mode="drop")
 
-    none = jnp.zeros_like(cycling)
-    kept = jnp.where(apart, 0.0, cycling).at[row, target].set(cycling, mode="drop")
-    others = tuple(c.at[row, target].set(none, mode="drop") for c in packets.counts[1:])
-    reset = jnp.where(tested, np.float32(0), packets.division_exposure)
+    word0, word1 = words((STREAM_REDRAW_CHILD, STREAM_REDRAW_AMOUNTS, STREAM_REDRAW_SIZE, STREAM_REDRAW_SET_POINT), at=jnp.minimum(mother, none - 1))
+    traits, fast = jax.tree.map(of_mother, packets.traits), jax.tree.map(of_mother, packets.fast)
+    kind = of_mother(kind_of(packets))
+    fresh = redrawn_traits(traits, gather_clone(means, kind), (word0[1:], word1[1:]), amounts, set_point_cv)
+    # A cell whose set point changes keeps its relative mTORC1 activity.
+    fast = fast._replace(mtorc1=fast.mtorc1 * (fresh.set_point / traits.set_point))
+    gone = packets.counts[0].at[row, left].set(0.0, mode="drop")
     return packets._replace(
-        uid_high=packets.uid_high.at[row, target].set(word0[1], mode="drop"),
-        uid_low=packets.uid_low.at[row, target].set(word1[1], mode="drop"),
-        clone=packets.clone.at[row, target].set(packets.clone, mode="drop"),
-        kind=jax.tree.map(lambda kind: kind.at[row, target].set(kind, mode="drop"), packets.kind),
-        counts=(kept, *others),
+        uid_high=settle(packets.uid_high, jnp.where(separates, word0[0], of_mother(packets.uid_high))),
+        uid_low=settle(packets.uid_low, jnp.where(separates, word1[0], of_mother(packets.uid_low))),
+        clone=settle(packets.clone, of_mother(packets.clone)),
+        kind=jax.tree.map(lambda old: settle(old, kind), packets.kind),
+        counts=(settle(gone, of_mother(cycling)), *(settle(c, jnp.where(separates, 0.0, of_mother(c))) for c in packets.counts[1:])),
         traits=jax.tree.map(settle, packets.traits, fresh),
-        fast=jax.tree.map(settle, packets.fast, fresh_fast),
-        division_exposure=reset.at[row, target].set(np.float32(0), mode="drop"),
+        fast=jax.tree.map(settle, packets.fast, fast),
+        division_exposure=settle(jnp.where(tested, np.float32(0), packets.division_exposure), jnp.zeros(mother.shape, jnp.float32)),
     )

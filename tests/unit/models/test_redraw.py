@@ -41,8 +41,9 @@ def packets_of(cycling: float, quiescent: float, exposure: float, used: int = N)
 def renewed(packets: Packets, step: jax.Array) -> Packets:
     keys = jnp.arange(ROWS, dtype=jnp.uint32), jnp.full(ROWS, 3, jnp.uint32)
 
-    def words(streams: tuple[int, ...]) -> tuple[Any, Any]:
-        return stacked_words(*keys, 2, step, streams, packets.uid_high, packets.uid_low)
+    def words(streams: tuple[int, ...], at: Any = None) -> tuple[Any, Any]:
+        uids = [u if at is None else jnp.take_along_axis(u, at, axis=1) for u in (packets.uid_high, packets.uid_low)]
+        return stacked_words(*keys, 2, step, streams, *uids)
 
     return redraw(packets, MEANS, CELL.amounts, CV, words)
 
