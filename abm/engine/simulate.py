@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from abm.engine.constants import Layout, Parts, laid_out, put_together
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
 from abm.engine.program import Carry, Model, Subjects, advance, move, pack
 from abm.streams import PHASE_TRIAL
@@ -94,7 +95,7 @@ def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
 
 
 @functools.cache
-def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
+def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
     """The compiled pieces of a program; kept, so that a second run of the same shapes compiles nothing.
 
     They are separate programs called from the host: nested in one loop, XLA's CPU compiler
@@ -103,7 +104,10 @@ def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, fro
     axes = tuple(_thawed(a) for a in frozen_axes)
 
     def compiled(function: Callable[..., Carry]) -> Callable[..., Carry]:
-        return jax.jit(over_rows(function, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+        def body(parts: Parts, *rest: Any) -> Carry:
+            return function(put_together(layout, parts), *rest)
+
+        return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
 
     return {
         "advance": compiled(functools.partial(advance, model)),
@@ -129,9 +133,13 @@ def _keeper(mesh: Mesh, frozen_axes: tuple[Any, tuple[int, ...]]) -> Callable[..
 
 
 @functools.cache
-def _observer(function: Callable[[Any, Carry], Any], mesh: Mesh, frozen_axes: tuple[Any, ...], seen: Any) -> Callable[..., Any]:
+def _observer(function: Callable[[Any, Carry], Any], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...], seen: Any) -> Callable[..., Any]:
     out_axes = jax.tree.unflatten(seen, [0] * seen.num_leaves)
-    return jax.jit(over_rows(function, mesh, tuple(_thawed(a) for a in frozen_axes), out_axes))
+
+    def body(parts: Parts, carry: Carry) -> Any:
+        return function(put_together(layout, parts), carry)
+
+    return jax.jit(over_rows(body, mesh, tuple(_thawed(a) for a in frozen_axes), out_axes))
 
 
 class Simulation:
@@ -169,13 +177,14 @@ class Simulation:
         self.mesh = row_mesh(self.rows, devices)
         rows = padded(self.rows, self.mesh)
         subjects = Subjects(np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]), np.full(self.rows, phase))
-        self._axes = (param_axes, leading_rows(subjects), leading_rows(carry))
-        self._params = place(pad_rows(params, param_axes, rows), param_axes, self.mesh)
+        self._layout, parts, part_axes = laid_out(params, param_axes)
+        self._axes = (part_axes, leading_rows(subjects), leading_rows(carry))
+        self._params = place(pad_rows(parts, part_axes, rows), part_axes, self.mesh)
         self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
         self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
         self._longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
         self._frozen = tuple(_frozen(axes) for axes in self._axes)
-        self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._frozen)
+        self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._layout, self._frozen)
         self._finished = np.zeros(rows, bool)
         self._kept: Carry | None = None
         self._structures: dict[Callable[[Any, Carry], Any], Any] = {}
@@ -200,12 +209,12 @@ class Simulation:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
         if function not in self._structures:
             self._structures[function] = jax.tree.structure(self.shape_of(function))
-        seen = _observer(function, self.mesh, (self._frozen[0], self._frozen[2]), self._structures[function])(self._params, self._carry)
+        seen = _observer(function, self.mesh, self._layout, (self._frozen[0], self._frozen[2]), self._structures[function])(self._params, self._carry)
         return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
 
     def shape_of(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Structure of what `observe(function)` returns."""
-        return jax.eval_shape(function, self._params, self._carry)
+        return jax.eval_shape(lambda parts, carry: function(put_together(self._layout, parts), carry), self._params, self._carry)
 
     def carry(self) -> Carry:
         """The state as NumPy arrays, without padding."""
