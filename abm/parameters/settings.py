@@ -11,7 +11,7 @@ class EngineSettings:
 
     packets: int = count("Resolution: packets per subject.", low=1, high=1_000_000)
     dt_hours: float = quantity("h", "Step.  The engine sub-steps where the law is not exact.", above=0.0, high=24.0 * 14)
-    window_hours: float = quantity("h", "Interval of switching between columns and of trait redraws (part of the model).", above=0.0)
+    window_hours: float = quantity("h", "Interval of moves between cycling, quiescent and blood and of mutation (part of the model).", above=0.0)
     packing_hours: float = quantity("h", "Interval of merging and splitting, a multiple of the window (part of the model).", above=0.0)
     clones: int = count("Rows of the clone table in which a single mutation of a mechanism is followed; later ones share rows.", low=0, high=64)
     strata: int = count("Trait strata of each healthy progenitor population.", low=1, high=4096)
