@@ -147,7 +147,7 @@ class _Trial:
         """Continue from a checkpoint made in the trial; returns what is kept of the lead-in."""
         burden = np.zeros(len(self.source))
         rows = start_rows(self.params, self.experiment, burden)
-        table = SubjectTable(labels=self.labels, leukaemias=self.rows.leukaemias, keys=self.rows.keys)
+        table = SubjectTable(labels=self.rows.leukaemias, leukaemias=self.rows.leukaemias, keys=self.rows.keys)
         packets, _ = engraft(self.experiment, table, self.layout.founders, capacity_of(self.experiment))
         like = start_carry(self.model, packets, rows)
         self.simulation = self._simulation(like, 0)
@@ -160,22 +160,32 @@ class _Trial:
     def run(self, lead_in: LeadIn) -> None:
         """Advance to the end of follow-up."""
         self.context.progress.begin("Trial")
-        days = float(self.grid.times[-1])
-        for k in self.stops:
+        days, text = float(self.grid.times[-1]), ""
+        for k in self._pauses():
             if k <= self.simulation.step:
                 continue
             self.simulation.run_to(k)
-            look: Observation = self.simulation.observe(observe)
-            self._check(look, float(self.grid.times[k]))
-            self.looks.append(look)
-            self._snap(float(self.grid.times[k]))
-            cells = float(np.asarray(look.tally.cells, float).sum())
-            packets = int(np.asarray(look.stats.packets).sum())
-            self.context.progress.update(self.grid.times[k] / days, f"day {self.grid.times[k]:.0f}, {cells:.2g} leukaemic cells in {packets} packets")
+            if k in self.stops:
+                text = self._look(k)
+            self.context.progress.update(self.grid.times[k] / days, f"day {self.grid.times[k]:.0f}{text}")
             header = {"looks": len(self.looks), "lead_in": len(lead_in.looks), "times": lead_in.times}
             self.keeper.offer("trial", self.simulation, k, header, lambda: {"day": lead_in.randomised_day, "lead_in": lead_in.looks, "looks": self.looks})
         self._check_places()
         self.context.progress.update(1.0)
+
+    def _pauses(self) -> list[int]:
+        """Step boundaries at which to report and to keep a checkpoint: all looks, and packings, where a pause changes nothing."""
+        every = max(1, round(self.experiment.engine.chunk_days * 24.0 / self.experiment.engine.packing_hours))
+        return sorted({*self.stops, *(int(k) for k in np.flatnonzero(self.grid.pack)[every - 1 :: every])})
+
+    def _look(self, k: int) -> str:
+        """Record the state at a step boundary; returns what is to be said of it."""
+        day = float(self.grid.times[k])
+        look: Observation = self.simulation.observe(observe)
+        self._check(look, day)
+        self.looks.append(look)
+        self._snap(day)
+        return f", {float(np.asarray(look.tally.cells, float).sum()):.2g} leukaemic cells in {int(np.asarray(look.stats.packets).sum())} packets"
 
     def _check_places(self) -> None:
         """Stop the run if a mutant found no place."""

@@ -61,18 +61,34 @@ class StopAfter:
         return self.left < 0
 
 
-@pytest.mark.parametrize("questions", [5, 22])
-def test_a_stopped_run_continues_to_the_same_bits(tmp_path: Path, questions: int) -> None:
-    # 5 questions are asked in the lead-in; the lead-in asks twice a day and lasts over a week.
+@pytest.mark.parametrize("phase", ["lead-in", "trial"])
+def test_a_stopped_run_continues_to_the_same_bits(tmp_path: Path, phase: str) -> None:
     whole = base()
-    with pytest.raises(Stopped):
-        run_with([], tmp_path, stop=StopAfter(questions))
+    with pytest.raises(Stopped, match=phase):
+        run_with([], tmp_path, stop=StopAfter(5 if phase == "lead-in" else lead_in_questions() + 1))
     assert (tmp_path / "checkpoint.npz").exists()
     continued = run_with([], tmp_path, resume=True)
     assert_same_series(whole.series, continued.series)
     assert whole.lead_in is not None
     assert continued.lead_in is not None
     assert_same_series(whole.lead_in, continued.lead_in)
+
+
+def test_pauses_between_rare_looks_change_nothing(tmp_path: Path) -> None:
+    """Looks every second day, pauses every day: the same cells, and a run that is stopped between two looks continues."""
+    rare = ["readout.interval_hours=48"]
+    with pytest.raises(Stopped, match=r"day 3\.0 of the trial"):
+        run_with(rare, tmp_path, stop=StopAfter(lead_in_questions() + 2))
+    continued = run_with(rare, tmp_path, resume=True)
+    days = continued.series["time"].values
+    assert days.tolist() == [0.0, 2.0, 4.0]
+    assert_same_series(base().series.sel(time=days), continued.series)
+
+
+def lead_in_questions() -> int:
+    """How often the lead-in asks whether to stop: at the end of every window of half a day."""
+    randomised = base().events.query("kind == 'randomised'")["value"]
+    return round(2.0 * float(randomised.max()))
 
 
 def test_same_command_twice_gives_identical_data() -> None:
