@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # More lines of a table than this are not shown; the first of them are.
 MOST_LINES = 16
 _INDENT = "  "
+_COURSE_TITLE = "Expected burden of a typical subject; kill and packets at the end of treatment, kill below day 0 (negative: growth)"
+_MUTATION_TITLE = "Mutations per subject = u x integral of division hazard x cycling cells, along the expected burden; fitness of mutants is ignored"
 
 
 def forecast_lines(forecast: Forecast) -> list[str]:
@@ -67,12 +69,14 @@ def _start_lines(forecast: Forecast) -> list[str]:
 def _course_lines(forecast: Forecast) -> list[str]:
     if not forecast.courses:
         return []
-    rows = [["", "arm", "peak, cells", "day", "log10 kill at end", "cells/packet at peak", "packets that carry it", "sd by packets, log10"]]
+    heads = ["", "arm", "peak, cells", "day", "log10 kill at end"]
+    resolved = forecast.packets is not None
+    rows = [heads + (["cells/packet at peak", "packets that carry it", "sd by packets, log10"] if resolved else [])]
     for c in forecast.courses[:MOST_LINES]:
-        tail = [number(x) for x in (c.cells_per_packet, c.effective_packets, c.sampling_log10)]
+        tail = [number(x) for x in (c.cells_per_packet, c.effective_packets, c.sampling_log10)] if resolved else []
         rows.append([c.leukaemia, c.arm, number(c.peak), number(c.peak_day), f"{c.reduction_log10:.2f}", *tail])
     more = len(forecast.courses) - MOST_LINES
-    return ["Expected burden", *_table(rows, left=(0, 1)), *([f"{_INDENT}and {more} more"] if more > 0 else [])]
+    return [_COURSE_TITLE if resolved else "Expected cells, exact", *_table(rows, left=(0, 1)), *([f"{_INDENT}and {more} more"] if more > 0 else [])]
 
 
 def _packet_lines(forecast: Forecast) -> list[str]:
@@ -90,17 +94,14 @@ def _packet_lines(forecast: Forecast) -> list[str]:
 def _mutant_lines(forecast: Forecast) -> list[str]:
     if not forecast.mutants:
         return []
-    arms = list(forecast.mutants[0].during)
-    rows = [["", "mechanism", "u per division", "before day 0", "P(any)", "cells on day 0", *(f"+ {arm}" for arm in arms)]]
+    arms, early = list(forecast.mutants[0].during), forecast.packets is not None
+    heads = ["before day 0", "P(any)", "cells on day 0"] if early else []
+    rows = [["", "mechanism", "u per division", *heads, *(f"+ {arm}" for arm in arms)]]
     for m in forecast.mutants[:MOST_LINES]:
-        early = [number(m.per_division), number(m.before), number(m.chance_before), number(m.cells_at_start)]
-        rows.append([m.leukaemia, m.mechanism, *early, *(number(m.during[arm]) for arm in arms)])
+        before = [number(m.before), number(m.chance_before), number(m.cells_at_start)] if early else []
+        rows.append([m.leukaemia, m.mechanism, number(m.per_division), *before, *(number(m.during[arm]) for arm in arms)])
     more = len(forecast.mutants) - MOST_LINES
-    return [
-        "Mutations per subject = u x integral of division hazard x cycling cells, along the expected burden; fitness of mutants is ignored",
-        *_table(rows, left=(0, 1)),
-        *([f"{_INDENT}and {more} more"] if more > 0 else []),
-    ]
+    return [_MUTATION_TITLE, *_table(rows, left=(0, 1)), *([f"{_INDENT}and {more} more"] if more > 0 else [])]
 
 
 def _memory_lines(m: Memory) -> list[str]:
@@ -116,9 +117,8 @@ def _memory_lines(m: Memory) -> list[str]:
 
 
 def _time_lines(t: RunTime) -> list[str]:
-    work = f"{number(t.lead_in_steps + t.trial_steps)} packet-steps (lead-in {number(t.lead_in_steps)})"
-    if not t.lead_in_steps:
-        work = f"{number(t.trial_steps)} steps of trait points"
+    lead_in = f" (lead-in {number(t.lead_in_steps)})" if t.lead_in_steps else ""
+    work = f"{number(t.lead_in_steps + t.trial_steps)} {t.unit}{lead_in}"
     return [f"Time {duration(t.low_seconds)} to {duration(t.high_seconds)}: {work}", f"{_INDENT}based on {t.basis}"]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from abm.engine.program import start_carry
 from abm.engine.simulate import Simulation, make_grid
-from abm.models.observation import observe
+from abm.models.observation import observe_burden
 from abm.models.xenograft import Xenograft
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
@@ -35,6 +35,7 @@ class Probe:
     experiment: Experiment  # what was run
     capacity: int  # places of a row
     device: str
+    age_seconds: float = 0.0
 
 
 def probe_experiment(experiment: Experiment, rows: int, packets: int) -> Experiment:
@@ -69,6 +70,6 @@ def measure(experiment: Experiment, rows: int = PROBE_ROWS, packets: int = PROBE
     for day in range(_REPEATS + 1):
         began = time.perf_counter()
         simulation.run_to(grid.index(day + 1.0))
-        simulation.observe(observe)
+        simulation.observe(observe_burden)
         seconds.append(time.perf_counter() - began)
     return Probe(tuple(seconds[1:]), small, capacity_of(small), f"{jax.devices()[0].platform} x {simulation.mesh.devices.size}")

@@ -1,8 +1,8 @@
 """The burden at which a subject qualifies, from the balance of blood and tissue.
 
-The packet model waits until human cells are a given share of blood leukocytes.  Here both
-are taken at their balance: leukaemic cells leave tissue at the egress hazard and stay for
-a mean residence, healthy leukocytes are what crowded progenitors sustain.
+The packet model waits until human cells are a given share of blood leukocytes.  Here
+leukaemic cells in blood are at their balance with tissue (they stay for hours), and
+healthy ones follow the equations of `abm.biology.haematopoiesis` without drugs or chance.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.integrate import solve_ivp
 
-from abm.biology.haematopoiesis import crowding, maturation_hazard
+from abm.biology.haematopoiesis import TRANSIT_STAGES, crowding, feedback, maturation_hazard
 from abm.biology.proliferation import room
 from abm.biology.trafficking import egress_hazard
 from abm.parameters.experiment import Experiment
@@ -20,8 +20,6 @@ from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.lineage import Lineage
 from abm.readouts.blood import human_cd45_fraction
-
-_LARGEST = 1e17
 
 
 def scalars(*values: float) -> Any:
@@ -43,39 +41,53 @@ def share_in_blood(experiment: Experiment, leukaemia: Leukaemia, burden: float) 
     return egress / (egress + 1.0 / host.blood_residence_days + growth.death_per_day + max(net, 0.0))
 
 
-def blood_left(lineage: Lineage, factor: float) -> float:
-    """Blood cells over those at rest when production is multiplied by a crowding `factor`, with the feedback at balance."""
-    upstream = lineage.upstream_fraction
-
-    def surplus(log_x: float) -> float:
-        x = np.exp(log_x)
-        feedback = min(x**-lineage.feedback_exponent, lineage.feedback_max)
-        # Progenitors gain from stem cells and by division and leave by maturation, each over k_tr and over rest.
-        return float(upstream * factor + (1.0 - upstream) * feedback * factor * x - x)
-
-    if surplus(np.log(1e-12)) <= 0.0:
-        return 0.0
-    return float(np.exp(brentq(surplus, np.log(1e-12), np.log(1e3))))
-
-
-def human_share(experiment: Experiment, leukaemia: Leukaemia, burden: float) -> float:
-    """Expected human share of blood leukocytes at a burden, in [0, 1]."""
-    factor = float(crowding(*scalars(burden, experiment.host.crowding_half_burden)))
-    lineages = experiment.lineages
-    resting = [line.baseline * line.cells_per_unit * experiment.host.blood_volume_l for line in lineages.values()]
-    blood = np.array([n * blood_left(line, factor) for n, line in zip(resting, lineages.values(), strict=True)])
-    cells = np.array(burden * share_in_blood(experiment, leukaemia, burden))
-    return float(human_cd45_fraction(cells, blood, lineages))
+def blood_rate(lineage: Lineage, factor: float, state: np.ndarray) -> np.ndarray:
+    """Rates of progenitors, transit stages and blood of a lineage, each over its number at rest, 1/d, under a crowding `factor`."""
+    k_tr = float(maturation_hazard(lineage.transit_time_days))
+    progenitors, blood = state[0], state[-1]
+    lack = float(feedback(*scalars(blood, 1.0, lineage.feedback_exponent, lineage.feedback_max)))
+    made = factor * (lineage.upstream_fraction + (1.0 - lineage.upstream_fraction) * lack * progenitors)
+    matured = k_tr * (state[:-2] - state[1:-1])
+    return np.array([k_tr * (made - progenitors), *matured, (state[-2] - blood) / lineage.blood_life_days])
 
 
 def burden_to_qualify(experiment: Experiment, leukaemia: Leukaemia) -> float:
-    """Burden, cells, at which human cells are the share of blood leukocytes that starts the trial; inf if none is enough."""
-    wanted = experiment.trial.start_human_cd45_percent / 100.0
-    if wanted <= 0.0:
-        return 0.0
-    if human_share(experiment, leukaemia, _LARGEST) < wanted:
-        return float("inf")
-    return float(np.exp(brentq(lambda x: human_share(experiment, leukaemia, np.exp(x)) - wanted, 0.0, np.log(_LARGEST))))
+    """Burden, cells, at which human cells are the share of blood leukocytes that starts the trial.
+
+    The leukaemia grows in balance from what seeds; healthy progenitors are crowded on the
+    way, and blood follows with the delay of their maturation.
+
+    Returns:
+        The burden, inf if it is not reached within three times the longest lead-in.
+    """
+    host, wanted = experiment.host, experiment.trial.start_human_cd45_percent / 100.0
+    seeded = host.injected_cells * host.seeding_fraction
+    white = {name: line for name, line in experiment.lineages.items() if line.white_cell_share > 0.0}
+    if wanted <= 0.0 or seeded <= 0.0:
+        return 0.0 if wanted <= 0.0 else float("inf")
+    growth, stages = leukaemia.growth, 2 + TRANSIT_STAGES
+    resting = np.array([line.baseline * line.cells_per_unit * host.blood_volume_l for line in white.values()])
+
+    def rates(day: float, y: np.ndarray) -> np.ndarray:
+        burden = float(np.exp(y[0]))
+        space, factor = float(room(*scalars(burden, host.carrying_capacity))), float(crowding(*scalars(burden, host.crowding_half_burden)))
+        lines = zip(white.values(), y[1:].reshape(-1, stages), strict=True)
+        net = (growth.net_per_day + growth.death_per_day) * space - growth.death_per_day
+        return np.concatenate([[net], *(blood_rate(line, factor, state) for line, state in lines)])
+
+    def surplus(day: float, y: np.ndarray) -> float:
+        burden = float(np.exp(y[0]))
+        blood = resting * y[1:].reshape(-1, stages)[:, -1]
+        human = burden * share_in_blood(experiment, leukaemia, burden)
+        return float(human_cd45_fraction(np.array(human), blood, white)) - wanted
+
+    surplus.terminal = True  # type: ignore[attr-defined]
+    start = np.append(np.log(seeded), np.ones(stages * len(white)))
+    if surplus(0.0, start) >= 0.0:
+        return seeded
+    path = solve_ivp(rates, (0.0, 3.0 * experiment.trial.lead_in_max_days), start, events=surplus, rtol=1e-4, atol=1e-6)
+    crossed: Any = path.y_events
+    return float(np.exp(crossed[0][0][0])) if len(crossed[0]) else float("inf")
 
 
 def fastest_maturation_per_day(experiment: Experiment) -> float:

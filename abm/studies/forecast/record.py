@@ -120,9 +120,10 @@ class Memory:
 class RunTime:
     """Work and time."""
 
-    lead_in_steps: float  # packet-steps
+    lead_in_steps: float
     trial_steps: float
-    rate: float  # packet-steps per second
+    unit: str  # of the steps
+    rate: float  # steps per second
     low_seconds: float
     high_seconds: float
     basis: str  # what the estimate rests on

@@ -12,7 +12,7 @@ from abm.models.mean_field_course import STEPS_PER_CALL, begin_path, run_path
 from abm.models.mean_field_xenograft import Course, TwinRow, build_twin
 from abm.models.xenograft_setup import drugs_given
 from abm.parameters.experiment import Experiment
-from abm.studies.forecast.memory import free_memory, machine_memory, resident
+from abm.studies.forecast.memory import PROGRAM_BYTES, free_memory, machine_memory, resident
 from abm.studies.forecast.record import Forecast, Memory, RunTime, Verdict
 from abm.studies.forecast.verdicts import NEARLY, gib
 from abm.studies.robustness import BATCH, read_settings
@@ -36,7 +36,7 @@ def robustness_forecast(experiment: Experiment) -> Forecast:
     rate = twin_rate(experiment)
     # Courses of concentration, looks and the state of a batch, float64.
     held = 8 * rows * (_STATES * points + steps * (3 + 2 * len(drugs_given(experiment))))
-    process = resident()
+    process = resident() + PROGRAM_BYTES
     memory = Memory(held, held // rows, 0, 0, process, process + held, machine_memory(), free_memory(), "cpu", 0, 0)
     confirm = _CONFIRM_SECONDS * s.confirm_draws
     basis = f"the twin just now: {rate:.2g} point-steps/s; {s.confirm_draws} draws repeated with {s.confirm_packets} packets take up to {confirm:g} s more"
@@ -50,7 +50,15 @@ def robustness_forecast(experiment: Experiment) -> Forecast:
         packets=None,
         mutants=(),
         memory=memory,
-        time=RunTime(0.0, work, rate, _START_SECONDS + _SPREAD[0] * work / rate, _START_SECONDS + _COMPILE_SECONDS + _SPREAD[1] * work / rate + confirm, basis),
+        time=RunTime(
+            0.0,
+            work,
+            "steps of trait points",
+            rate,
+            _START_SECONDS + _SPREAD[0] * work / rate,
+            _START_SECONDS + _COMPILE_SECONDS + _SPREAD[1] * work / rate + confirm,
+            basis,
+        ),
         notes=(
             "deterministic twins: no packets, no sampling, no mutation; burden at the start as conf/trial says",
             f"a share of draws near 0.1 has a standard error of {math.sqrt(0.09 / s.draws):.2g}",

@@ -48,14 +48,16 @@ def run_time(experiment: Experiment, packets: PacketForecast, lead_in_days: floa
     seconds = np.array(probe.day_seconds)
     share = (lead_in.cost + trial.cost) / measured.cost
     rate = measured.packet_steps / float(np.median(seconds))
+    when = "just now" if probe.age_seconds < 60.0 else f"{probe.age_seconds / 3600.0:.1f} h ago"
     return RunTime(
         lead_in_steps=lead_in.packet_steps,
         trial_steps=trial.packet_steps,
+        unit="packet-steps",
         rate=rate,
         low_seconds=START_SECONDS + SPREAD[0] * share * float(seconds.min()),
         high_seconds=START_SECONDS + COMPILE_SECONDS + SPREAD[1] * share * float(seconds.max()),
         basis=(
-            f"the engine just now: {len(seconds)} days of {PROBE_ROWS} rows x {PROBE_PACKETS} packets on {probe.device}, {rate:.2g} packet-steps/s; "
+            f"the engine {when}: {len(seconds)} days of {PROBE_ROWS} rows x {PROBE_PACKETS} packets on {probe.device}, {rate:.2g} packet-steps/s; "
             f"times {SPREAD[0]:g} to {SPREAD[1]:g}, and up to {COMPILE_SECONDS:g} s to compile the first time"
         ),
     )

@@ -14,7 +14,7 @@ from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.models.theory.program import Settings, TheoryProgram, TheorySolution
 from abm.parameters.experiment import Experiment
 from abm.parameters.theory import THEORY_RECORDS
-from abm.studies.forecast.memory import COPIES_OF_OUTPUT, COPIES_ON_HOST, TEMPORARIES, bytes_of, free_memory, machine_memory, resident
+from abm.studies.forecast.memory import COPIES_OF_OUTPUT, COPIES_ON_HOST, PROGRAM_BYTES, TEMPORARIES, bytes_of, free_memory, machine_memory, resident
 from abm.studies.forecast.record import ArmCourse, Forecast, Memory, Mutants, Verdict
 from abm.studies.forecast.verdicts import MOST_CELLS, NEARLY, gib
 from abm.studies.theory import PROGRAMS, observe_tally
@@ -83,7 +83,7 @@ def _memory(program: TheoryProgram, replicates: int) -> Memory:
     state = of_row * rows + bytes_of(program.params)
     output = bytes_of(look) // arms * rows * len(program.save_steps) * COPIES_OF_OUTPUT
     working = int(COPIES_ON_HOST * of_row * rows + TEMPORARIES * bytes_of(carry.packets) // arms * rows)
-    device, process = jax.devices()[0], resident()
+    device, process = jax.devices()[0], resident() + PROGRAM_BYTES
     peak = process + state + output + working
     named = f"{device.platform} {device.device_kind}"
     return Memory(state, of_row, working, output, process, peak, machine_memory(), free_memory(), named, 0, 0)
@@ -134,7 +134,7 @@ def expected_populations(name: str, record: Any) -> tuple[tuple[ArmCourse, ...],
         begun = end
     peak = int(np.argmax(totals))
     fall = float(np.log10(max(totals[0], 1e-300)) - np.log10(max(totals[-1], 1e-300)))
-    course = ArmCourse("cells", "theory", totals[peak], days[peak], fall, float("nan"), float("nan"), float("nan"))
+    course = ArmCourse("", "theory", totals[peak], days[peak], fall, float("nan"), float("nan"), float("nan"))
     # Mutations are Poisson given the path of the sensitive cells, which is random: a bound on the chance of one.
-    mutants = (Mutants("cells", "resistant", u, 0.0, 0.0, 0.0, {"theory": float(x[2])}),) if u > 0.0 else ()
+    mutants = (Mutants("", "resistant", u, 0.0, 0.0, 0.0, {"theory": float(x[2])}),) if u > 0.0 else ()
     return (course,), mutants

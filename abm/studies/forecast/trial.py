@@ -10,10 +10,10 @@ from abm.parameters.experiment import Experiment
 from abm.studies.forecast.course import arm_courses_of, run_twin, starts
 from abm.studies.forecast.memory import memory_forecast
 from abm.studies.forecast.packets import expected_mutants, packet_forecast
-from abm.studies.forecast.probe import measure
 from abm.studies.forecast.record import Forecast, PacketForecast, Start, Verdict
 from abm.studies.forecast.speed import run_time
 from abm.studies.forecast.steps import step_forecast
+from abm.studies.forecast.stored_probe import recent_probe
 from abm.studies.forecast.verdicts import course_verdicts, memory_verdicts, mutant_verdicts, start_verdicts, step_verdicts, time_verdicts
 
 
@@ -36,7 +36,7 @@ def trial_forecast(experiment: Experiment) -> Forecast:
     ]
     # What cannot be run need not be timed.
     refused = any(verdict.level == "refused" for verdict in verdicts)
-    time = None if refused else run_time(experiment, packets, days, measure(experiment))
+    time = None if refused else run_time(experiment, packets, days, recent_probe(experiment))
     if time is not None:
         verdicts += time_verdicts(time)
     cohort = experiment.cohort
