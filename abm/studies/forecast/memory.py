@@ -28,8 +28,8 @@ from abm.subject import cohort_subjects
 from abm.units import HOURS_PER_DAY
 
 _FEW = 8
-# Temporary arrays of the largest program (packing) over the packets that it works on, by XLA's own
-# account of the compiled programs (`memory_analysis`); tests/unit/studies/test_forecast.py repeats it.
+# Temporary arrays of the largest program over the packets that it works on.  XLA's own account of the
+# compiled programs (`memory_analysis`, 8 rows x 512 packets on a CPU): packing 2.6, steps 1.4, moves 0.8.
 TEMPORARIES = 3.0
 # Looks are stacked, then read into the series of the result: arrays of the same size that live together.
 COPIES_OF_OUTPUT = 3
