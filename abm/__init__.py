@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from abm.output.reader import Run as Run
     from abm.output.reader import load as load
     from abm.output.result import RunResult as RunResult
+    from abm.run import forecast as forecast
     from abm.run import simulate as simulate
 
 _HOME = {
     "compose": "abm.config.compose",
+    "forecast": "abm.run",
     "load": "abm.output.reader",
     "simulate": "abm.run",
     "Run": "abm.output.reader",
@@ -34,7 +36,7 @@ _HOME = {
     "Stopped": "abm.errors",
 }
 
-__all__ = ["AbmError", "FormatError", "InputError", "Run", "RunFault", "RunResult", "Stopped", "compose", "load", "simulate"]
+__all__ = ["AbmError", "FormatError", "InputError", "Run", "RunFault", "RunResult", "Stopped", "compose", "forecast", "load", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

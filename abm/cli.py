@@ -1,4 +1,4 @@
-"""The command `abm`: exit code 0 = complete, 2 = refused input, 75 = stopped with a checkpoint, 1 = fault."""
+"""The commands `abm` and `abm-check`: exit code 0 = complete, 2 = refused input, 75 = stopped with a checkpoint, 1 = fault."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("abm: fault in the program; nothing of an unfinished result was kept.", file=sys.stderr)
         return EXIT_FAULT
     return EXIT_COMPLETE
+
+
+def check(argv: Sequence[str] | None = None) -> int:
+    """The command `abm-check`: like `abm` with `check=true`, whatever else is given."""
+    return main([*(sys.argv[1:] if argv is None else argv), "check=true"])
 
 
 def _perform(request: Request) -> None:

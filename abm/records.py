@@ -40,9 +40,10 @@ def choice(doc: str, allowed: tuple[str, ...]) -> Any:
     return dataclasses.field(metadata={"kind": "choice", "doc": doc, "allowed": allowed, "static": True})
 
 
-def flag(doc: str) -> Any:
-    """Declare a switch.  Static."""
-    return dataclasses.field(metadata={"kind": "flag", "doc": doc, "static": True})
+def flag(doc: str, *, default: bool | None = None) -> Any:
+    """Declare a switch.  Static.  A default is for switches that stored configurations may lack."""
+    metadata = {"kind": "flag", "doc": doc, "static": True}
+    return dataclasses.field(metadata=metadata) if default is None else dataclasses.field(default=default, metadata=metadata)
 
 
 def part(doc: str) -> Any:

@@ -1,4 +1,4 @@
-"""Run a simulation from Python: in a notebook or a script."""
+"""Run a simulation from Python, or say what a run will be like: in a notebook or a script."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from abm.output.result import RunResult
+    from abm.studies.forecast.record import Forecast
 
 
 def simulate(config: DictConfig | Mapping[str, Any] | Sequence[str] = (), *, folder: str | Path | None = None) -> RunResult:
@@ -46,3 +47,21 @@ def simulate(config: DictConfig | Mapping[str, Any] | Sequence[str] = (), *, fol
 
         write_run(result, Path(folder))
     return result
+
+
+def forecast(config: DictConfig | Mapping[str, Any] | Sequence[str] = ()) -> Forecast:
+    """Say what a run will be like, without running it: steps, burden, packets, mutants, memory, time.
+
+    Args:
+        config: As for `simulate`.
+
+    Returns:
+        Numbers in plain records; `verdicts` says what is wrong with the run, `refused` whether it cannot be done.
+
+    Raises:
+        InputError: If the configuration does not make sense.
+    """
+    from abm.studies.forecast import forecast_experiment
+
+    cfg = compose(list(config)) if isinstance(config, Sequence) else config
+    return forecast_experiment(build(cfg))

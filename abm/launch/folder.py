@@ -29,6 +29,7 @@ WITHOUT_EFFECT = (
     "out",
     "resume",
     "overwrite",
+    "check",
     "figures",
     "progress",
     "engine.devices",

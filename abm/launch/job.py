@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from abm.config.build import build, stored_config, stored_yaml
 from abm.errors import Stopped
+from abm.launch.check import check_run
 from abm.launch.folder import RESULT, State, check_folder, choose_folder, prepare_folder, remove_checkpoints
 from abm.parameters.experiment import Experiment
 from abm.studies.context import Context, StopSignals, make_reporter
@@ -30,15 +31,18 @@ def run_job(cfg: DictConfig, overrides: Sequence[str], folder: Path | None = Non
         folder: where the result goes; by default what `out` says.
 
     Returns:
-        The path of `run.h5`.
+        The path of `run.h5`; with `check` the one that a run would write, after its forecast was printed.
 
     Raises:
-        InputError: the configuration or the folder is refused; nothing was written.
+        InputError: the configuration or the folder is refused, or with `check` the forecast says that the run cannot be done; nothing was written.
         Stopped: a signal arrived; `resume=true` continues.
     """
     experiment = build(cfg)
     folder = folder or choose_folder(experiment)
     state = check_folder(folder, experiment, stored_config(cfg, experiment))
+    if experiment.check:
+        check_run(experiment)
+        return folder / RESULT
     if state is State.FINISHED:
         print(f"{folder / RESULT} is complete already.")
         return folder / RESULT

@@ -19,9 +19,9 @@ import numpy as np
 from jax import lax
 
 from abm.biology.heredity import express
-from abm.biology.intracellular import advance_cells, resting_state
+from abm.biology.intracellular import CellRates, advance_cells, resting_state
 from abm.biology.proliferation import balanced_growth, room
-from abm.cells import Drive, Traits
+from abm.cells import Drive, FastState, Traits
 from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell
@@ -71,6 +71,17 @@ class TwinSeries(NamedTuple):
     burden: Any  # cells
     division: Any  # 1/d, mean division hazard of a cell far from the carrying capacity
     killed: Any  # cells that apoptosis killed so far, without the baseline
+
+
+class TwinState(NamedTuple):
+    """What goes from one step of the twin to the next; every array starts with rows."""
+
+    cells: Weights  # (rows, points)
+    fast: FastState  # (rows, points)
+    occupied: Any  # (rows, drugs), mTORC1 occupancy
+    block: Any  # (rows,), mTORC1 inhibition at the end of the last step
+    burden: Any  # (rows,), cells at the start of the last step
+    killed: Any  # (rows,), cells that apoptosis killed so far
 
 
 def dosed_course(
@@ -171,6 +182,39 @@ def row_drive(end: jax.Array, occupied: jax.Array, block: jax.Array, mean: jax.A
     return Drive(0.5 * (block + after)[:, None], *action), occupied, after
 
 
+def begin_twin(params: TwinParams) -> TwinState:
+    """State of undisturbed cells without a drug."""
+    rows, drugs = params.targets.koff_per_day.shape
+    start: Weights = jax.tree.map(jnp.asarray, params.start)
+    nothing = jnp.zeros(rows)
+    burden = jnp.sum(start.cycling + start.quiescent, axis=1)
+    return TwinState(start, resting_state(params.traits, params.cell), jnp.zeros((rows, drugs)), nothing, burden, nothing)
+
+
+def step_twin(params: TwinParams, state: TwinState, conc: Course, h: jax.Array, groups: int) -> tuple[TwinState, CellRates, Hazards]:
+    """(state, rates inside the cells, hazards) of a step of `h` days under the concentrations of that step, (rows, drugs)."""
+    cell, traits, w = params.cell, params.traits, state.cells
+    action, occupied, block = row_drive(conc.end, state.occupied, state.block, conc.mean, params.targets, h)
+    fast, rates = advance_cells(state.fast, traits, action, cell, h)
+    burden = jnp.sum(w.cycling + w.quiescent, axis=1)
+    # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
+    middle = jnp.maximum(burden + 0.5 * (burden - state.burden), 0.0)[:, None]
+    division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
+    death = params.death + rates.death
+    hazards = Hazards(
+        division=division,
+        death_cycling=death + action.cytotoxic_cycling,
+        death_quiescent=death + action.cytotoxic_quiescent,
+        redraw=2.0 * cell.amounts.redraw_probability * division,
+        leave_cycle=params.leave_cycle,
+        enter_cycle=params.enter_cycle,
+    )
+    after = advance_weights(w, hazards, groups, h)
+    alive = 0.5 * (w.cycling + w.quiescent + after.cycling + after.quiescent)
+    killed = state.killed + h * jnp.sum(rates.death * alive, axis=1)
+    return TwinState(after, fast, occupied, block, burden, killed), rates, hazards
+
+
 def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int) -> TwinSeries:
     """Run all rows; `groups` counts the groups of all clones together."""
     rows = params.b_max.shape[0]
@@ -180,40 +224,17 @@ def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int
 
 @functools.partial(jax.jit, static_argnums=3)
 def _simulate(params: TwinParams, course: Course, h: jax.Array, groups: int) -> TwinSeries:
-    cell, traits = params.cell, params.traits
-    rows = params.b_max.shape[0]
-    fast = resting_state(traits, cell)
-
-    def observe(w: Weights, slowing: jax.Array, killed: jax.Array) -> TwinSeries:
+    def observe(state: TwinState, slowing: jax.Array) -> TwinSeries:
+        w = state.cells
         burden = jnp.sum(w.cycling + w.quiescent, axis=1)
-        dividing = jnp.sum(w.cycling * params.b_max * slowing * traits.division_factor, axis=1)
-        return TwinSeries(burden, dividing / jnp.maximum(burden, 1e-300), killed)
+        dividing = jnp.sum(w.cycling * params.b_max * slowing * params.traits.division_factor, axis=1)
+        return TwinSeries(burden, dividing / jnp.maximum(burden, 1e-300), state.killed)
 
-    def step(state: Any, conc: Course) -> tuple[Any, TwinSeries]:
-        w, fast, occupied, block, before, killed = state
-        action, occupied, block = row_drive(conc.end, occupied, block, conc.mean, params.targets, h)
-        fast, rates = advance_cells(fast, traits, action, cell, h)
-        burden = jnp.sum(w.cycling + w.quiescent, axis=1)
-        # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
-        middle = jnp.maximum(burden + 0.5 * (burden - before), 0.0)[:, None]
-        division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
-        death = params.death + rates.death
-        hazards = Hazards(
-            division=division,
-            death_cycling=death + action.cytotoxic_cycling,
-            death_quiescent=death + action.cytotoxic_quiescent,
-            redraw=2.0 * cell.amounts.redraw_probability * division,
-            leave_cycle=params.leave_cycle,
-            enter_cycle=params.enter_cycle,
-        )
-        after = advance_weights(w, hazards, groups, h)
-        alive = 0.5 * (w.cycling + w.quiescent + after.cycling + after.quiescent)
-        killed = killed + h * jnp.sum(rates.death * alive, axis=1)
-        return (after, fast, occupied, block, burden, killed), observe(after, rates.slowing, killed)
+    def step(state: TwinState, conc: Course) -> tuple[TwinState, TwinSeries]:
+        after, rates, _ = step_twin(params, state, conc, h, groups)
+        return after, observe(after, rates.slowing)
 
-    nothing = jnp.zeros(rows)
-    start = jax.tree.map(jnp.asarray, params.start)
-    first = observe(start, jnp.ones_like(fast.phi), nothing)
-    state = (start, fast, jnp.zeros((rows, course.end.shape[2])), nothing, first.burden, nothing)
+    state = begin_twin(params)
+    first = observe(state, jnp.ones_like(state.fast.phi))
     _, series = lax.scan(step, state, course)
     return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, series)

@@ -25,6 +25,7 @@ class Experiment:
     out: str | None = text("Output folder; null = outputs/<experiment>/<date-time>.")
     resume: bool = flag("Continue from the checkpoint in `out`, or keep the finished result there.")
     overwrite: bool = flag("Replace the result in `out`.")
+    check: bool = flag("Print the forecast of the run; run nothing and write nothing.", default=False)
     figures: bool = flag("Draw figures.")
     progress: bool = flag("Show a progress bar.")
     engine: EngineSettings = part("Numerical settings.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abm
 
-PUBLIC = ["AbmError", "FormatError", "InputError", "Run", "RunFault", "RunResult", "Stopped", "compose", "load", "simulate"]
+PUBLIC = ["AbmError", "FormatError", "InputError", "Run", "RunFault", "RunResult", "Stopped", "compose", "forecast", "load", "simulate"]
 
 
 def test_public_names() -> None:
