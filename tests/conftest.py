@@ -7,8 +7,11 @@ not need it do not pay for it, and programs that tests start are as strict.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,3 +28,74 @@ os.environ.pop("ABM_DEBUG", None)
 
 settings.register_profile("abm", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("abm")
+
+# Books of chance of the workers of a parallel run; see tests/false_alarm.py.
+_books: list[dict[str, int]] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--reseed",
+        nargs="?",
+        const="fresh",
+        default=None,
+        metavar="SEED",
+        help="other seeds than the fixed ones in tests of laws: fresh ones, or with --reseed=SEED those of an earlier run",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    from tests import seeds
+
+    given = config.getoption("--reseed")
+    if hasattr(config, "workerinput"):
+        return  # a worker inherits what the process that started it has set
+    os.environ.pop(seeds.VARIABLE, None)
+    if given is None:
+        return
+    if given != "fresh" and not given.isdigit():
+        raise pytest.UsageError(f"--reseed={given}: not a whole number; write --reseed=SEED, or --reseed=fresh before the name of a file")
+    os.environ[seeds.VARIABLE] = str(seeds.fresh()) if given == "fresh" else given
+
+
+def pytest_report_header() -> list[str]:
+    session = os.environ.get("ABM_TEST_RESEED")
+    return [f"seeds: --reseed={session}"] if session else []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    _books.append(getattr(node, "workeroutput", {}).get("chance", {}))
+
+
+def _chance() -> Any:
+    """The module with the books, if a test of this run has used it: it is not worth importing for the others."""
+    return sys.modules.get("tests.false_alarm")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    chance = _chance()
+    books = dict(chance.ledger) if chance else {}
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["chance"] = books
+        return
+    _books.append(books)
+    if any(_books):
+        from tests import false_alarm
+
+        if false_alarm.overspent(false_alarm.merged(_books)) and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if any(_books):
+        from tests import false_alarm
+
+        books = false_alarm.merged(_books)
+        terminalreporter.write_line(f"chance: {false_alarm.report(books)}")
+        if false_alarm.overspent(books):
+            terminalreporter.write_line("chance: more checks than their level is set for: raise MOST_CHECKS in tests/false_alarm.py", red=True)
+    if os.environ.get("ABM_TEST_RESEED"):
+        terminalreporter.write_line(f"seeds: repeat this run with --reseed={os.environ['ABM_TEST_RESEED']}")

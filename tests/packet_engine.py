@@ -30,6 +30,7 @@ from abm.parameters.regimen import Arm, DoseEvent, Regimen
 from abm.records import enable_pytrees
 from abm.streams import subject_generator
 from abm.subject import cohort_subjects
+from tests import seeds
 from tests.reference_parameters import Parameters
 
 NAME = "typical"
@@ -120,6 +121,7 @@ def run_packets(
     given: Parameters, free_nm: Mapping[str, float], *, cells: int, subjects: int, times_days: Sequence[float], numerics: Numerics, seed: int = 1
 ) -> tuple[Series, Carry]:
     """`subjects` subjects with `cells` founders under constant free concentrations; numbers at `times_days`, and the state at the end."""
+    seed = seeds.seed(seed)
     experiment = experiment_with(given, free_nm, numerics, subjects, seed)
     table = cohort_subjects(seed, (NAME,), subjects)
     rows = xenograft_setup.Rows(table.keys, table.leukaemias, np.zeros(subjects, np.int32))

@@ -23,6 +23,7 @@ from abm.subject import cohort_subjects
 
 PACKETS = 48
 CELLS = 2000.0
+MUTATION = {"bmf_loss": 0.04, "bcl2_g101v": 0.02}
 RESISTANT = Subclone(
     mechanism="resistant",
     fraction=0.01,
@@ -51,6 +52,17 @@ def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "com
         cohort=dataclasses.replace(base.cohort, subjects=subjects, leukaemias=[name]),
         leukaemias={name: dataclasses.replace(leukaemia, subclones={"resistant": RESISTANT})},
         arms={key: value for key, value in base.arms.items() if key in arms},
+    )
+
+
+def mutating(experiment: Experiment, rates: dict[str, float] = MUTATION) -> Experiment:
+    """The same experiment whose cells acquire resistance, so often that mutants are seen in days."""
+    library = build(compose([f"cohort.resistance=[{','.join(rates)}]"])).mechanisms
+    return dataclasses.replace(
+        experiment,
+        mechanisms={name: dataclasses.replace(library[name], mutation_per_division=rate) for name, rate in rates.items()},
+        cohort=dataclasses.replace(experiment.cohort, resistance=list(rates)),
+        engine=dataclasses.replace(experiment.engine, clones=2),
     )
 
 

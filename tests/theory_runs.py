@@ -14,10 +14,8 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.theory import THEORY_RECORDS
 from abm.studies.context import Context
 from abm.studies.dispatch import run_experiment
+from tests import seeds
 
-# Two-sided normal and t quantiles of a false alarm of 1e-7.
-Z = 5.33
-SMALLEST_P = 1e-7
 NEVER = 1e6
 
 
@@ -28,7 +26,7 @@ def default(name: str) -> Experiment:
 
 
 def run(name: str, keys: dict[str, Any], *, seed: int = 1, interval_hours: float = NEVER, **engine: Any) -> xr.Dataset:
-    """Series of the experiment `name` with `keys` of its own and settings of `engine` changed.
+    """Series of the experiment `name` with `keys` of its own and settings of `engine` changed; --reseed changes the seed.
 
     On one device, which compiles faster; results do not depend on their number.
     """
@@ -37,7 +35,7 @@ def run(name: str, keys: dict[str, Any], *, seed: int = 1, interval_hours: float
     theory = {"name": name, **{field.name: getattr(record, field.name) for field in dataclasses.fields(record)}}
     experiment = dataclasses.replace(
         base,
-        seed=seed,
+        seed=seeds.seed(seed),
         theory=theory,
         engine=dataclasses.replace(base.engine, devices=1, **engine),
         readout=dataclasses.replace(base.readout, interval_hours=interval_hours),

@@ -1,7 +1,8 @@
 """The linear birth-death process against its exact law, at several steps and numbers of packets.
 
-Every test states n, the exact value comes from generating functions, and the chance of a
-false alarm is at most 1e-7 per assertion (|z| < 5.33, p > 1e-7).  Seeds are fixed.
+Every test states n; exact values come from generating functions.  Mean and variance by
+Chernoff's bound, extinction by the binomial law, the whole law by the inequality of
+Dvoretzky, Kiefer and Wolfowitz and by Pearson's test, all at the level of `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.exact_branching import Phases, moments, p_of_chi_square, probabilities, z_of_mean, z_of_variance
-from tests.theory_runs import NEVER, SMALLEST_P, Z, run
+from abm.verification.exact_branching import branching_law
+from abm.verification.tests_of_chance import check_law as check_distance
+from abm.verification.tests_of_chance import check_mean, check_variance
+from tests.exact_branching import Phases, moments, p_of_chi_square, probabilities
+from tests.false_alarm import holds, p_holds, proportion, student
+from tests.theory_runs import NEVER, run
 
 GROWTH: Phases = [(60.0, 0.14, 0.13)]
 DECLINE: Phases = [(150.0, 0.14, 0.17)]
@@ -20,15 +25,18 @@ FAST_OFF_GRID: Phases = [(0.37, 3.0, 0.4), (1.21, 0.2, 2.5), (1.9, 2.0, 2.0)]
 
 
 def check_law(x: np.ndarray, phases: Phases, n0: int, size: int) -> None:
-    """Mean, variance, extinction and the whole distribution."""
-    p = probabilities(phases, n0, size)
+    """Mean, variance, extinction and the whole distribution; the exact values from two sets of formulas that must agree."""
+    p, law = probabilities(phases, n0, size), branching_law(phases, n0)
     mean, variance = moments(phases, n0)
-    assert p @ np.arange(size) == pytest.approx(mean, rel=1e-9)
-    assert abs(z_of_mean(x, mean, variance)) < Z
-    assert abs(z_of_variance(x, p)) < Z
-    if p[0] > 1e-3:
-        assert abs(z_of_mean(x == 0, p[0], p[0] * (1.0 - p[0]))) < Z
-    assert p_of_chi_square(x, p) > SMALLEST_P
+    assert (p @ np.arange(size), law.mean, law.variance) == pytest.approx((mean, mean, variance), rel=1e-9)
+    assert np.pad(law.probabilities, (0, size))[:size] == pytest.approx(p, abs=1e-12)
+    holds(
+        check_mean("mean", x, mean, variance, law.log_moment),
+        check_variance("variance", x, law.probabilities),
+        check_distance("distance of the law", x, law.probabilities),
+    )
+    proportion(int((x == 0).sum()), x.size, float(p[0]), what="extinct")
+    p_holds(p_of_chi_square(x, p), "Pearson's test")
 
 
 def final(series: xr.Dataset) -> np.ndarray:
@@ -52,7 +60,7 @@ def test_growth_at_the_default_step_with_packing() -> None:
     growth = (np.exp(0.01 * series["time"].values[-1]) - 1.0) / 0.01
     for tally, rate in (("births", 0.14), ("deaths", 0.13)):
         x = series[tally].isel(time=-1).values.ravel()
-        assert abs(z_of_mean(x, 200 * rate * growth, float(np.var(x)))) < Z
+        student(x, 200 * rate * growth, what=tally)
     assert np.array_equal(series["time"].values, np.arange(0.0, 61.0, 10.0))
 
 

@@ -1,7 +1,7 @@
 """Independent hazards: S_ab S_none = S_a S_b at every time, and exp(-gamma t) with an interaction.
 
-Cells are independent and only die, so counts are binomial with p = exp(-hazard t).  The
-chance of a false alarm is at most 1e-7 per assertion (|z| < 5.33).
+Cells are independent and only die, so counts are binomial with p = exp(-hazard t); level of
+each check as in `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from tests.theory_runs import NEVER, Z, run
+from tests.false_alarm import Z, proportion, within
+from tests.theory_runs import NEVER, run
 
 ARMS = ("none", "a", "b", "ab")
 N0, REPLICATES = 40_000, 16
@@ -28,11 +29,12 @@ def check(series: xr.Dataset, gamma: float) -> None:
         alive = {arm: int(series["count"].sel(arm=arm, time=day).sum()) for arm in ARMS}
         p = {arm: np.exp(-hazards[arm] * day) for arm in ARMS}
         for arm in ARMS:
-            assert abs(alive[arm] - N * p[arm]) < Z * np.sqrt(N * p[arm] * (1.0 - p[arm]))
+            proportion(alive[arm], N, float(p[arm]), what=f"alive on day {day:g}, arm {arm}")
         interaction = np.log(alive["ab"] * alive["none"] / (alive["a"] * alive["b"]))
         # Arms share draws: whatever their correlation, the sum of the standard errors bounds that of the sum.
         error = sum(np.sqrt((1.0 - p[arm]) / (N * p[arm])) for arm in ARMS)
-        assert abs(interaction + gamma * day) < Z * error < 0.1
+        within(interaction, -gamma * day, error, what=f"log interaction on day {day:g}")
+        assert Z * error < 0.1
 
 
 def test_independent_hazards_and_an_interaction() -> None:

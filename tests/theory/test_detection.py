@@ -1,6 +1,6 @@
 """Resistance at detection against Iwasa, Nowak and Michor (2006), and exact laws of short searches.
 
-False alarms at most 1e-7 per assertion; n = 1000 accepted subjects.
+n = 1000 accepted subjects; level of each check as in `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from abm.output.result import RunResult
 from abm.parameters.theory import Detection
 from abm.studies.context import Context
 from abm.studies.dispatch import run_experiment
-from tests.exact_branching import z_of_mean
-from tests.theory_runs import Z, default
+from abm.verification.tests_of_chance import check_mean
+from tests import seeds
+from tests.false_alarm import holds, proportion, within
+from tests.theory_runs import default
 
 N = 1000
 # What the engine's windows and the way it meets the number may leave, in a probability.
@@ -27,8 +29,8 @@ BIAS = 0.002
 
 def searched(seed: int = 1, dt_hours: float = 24.0, **keys: Any) -> RunResult:
     base = default("detection")
-    theory = {**(base.theory or {}), "replicates": N, **keys}
-    return run_experiment(dataclasses.replace(base, seed=seed, theory=theory, engine=dataclasses.replace(base.engine, devices=1, dt_hours=dt_hours)), Context())
+    theory, engine = {**(base.theory or {}), "replicates": N, **keys}, dataclasses.replace(base.engine, devices=1, dt_hours=dt_hours)
+    return run_experiment(dataclasses.replace(base, seed=seeds.seed(seed), theory=theory, engine=engine), Context())
 
 
 def resistance(m: float, u: float, b: float, d: float, b_mutant: float, d_mutant: float) -> float:
@@ -44,7 +46,13 @@ def resistant(result: RunResult) -> np.ndarray:
 
 
 def check(happened: np.ndarray, p: float) -> None:
-    assert abs(happened.mean() - p) < Z * np.sqrt(p * (1.0 - p) / happened.size) + BIAS
+    proportion(int(happened.sum()), happened.size, p, allowed=BIAS)
+
+
+def geometric(t: float, p: float) -> float:
+    """Cumulant function of the number of trials up to the first success."""
+    left = 1.0 - (1.0 - p) * np.exp(t)
+    return float(np.log(p) + t - np.log(left)) if left > 0.0 else np.inf
 
 
 def test_neutral_mutants() -> None:
@@ -60,12 +68,14 @@ def test_neutral_mutants() -> None:
     # An attempt succeeds with probability 1 - d / b.
     p = 1.0 - 0.181 / (0.25 * (1.0 - 4.2e-5))
     attempts = ends["attempts"].values.ravel()
-    assert abs(z_of_mean(attempts, 1.0 / p, (1.0 - p) / p**2)) < Z
+    # A geometric number: log E exp(t N) = log(p e^t / (1 - (1 - p) e^t)).
+    holds(check_mean("attempts", attempts, 1.0 / p, (1.0 - p) / p**2, lambda t: geometric(t, p)))
     # N(t) exp(-g t) -> a surviving line's exponential of mean b / g: the day is (log(M g / b) - log(Exp(1))) / g.
     g = 0.25 * (1.0 - 4.2e-5) - 0.181
     days = ends["detection_day"].values.ravel()
     expected = (np.log(1e4 * g / 0.25) + np.euler_gamma) / g
-    assert abs(days.mean() - expected) < Z * np.pi / np.sqrt(6.0) / g / np.sqrt(N) + 0.1
+    # 0.1 d: windows, and a line that is conditioned to survive is not yet exponential.
+    within(days.mean(), expected, np.pi / np.sqrt(6.0) / g / np.sqrt(N), allowed=0.1, what="day of detection")
     assert result.series["time"].values.tolist() == [0.0, days.max()]
     clones = result.clones
     assert set(clones.loc[clones["mechanism"] == "resistant", "subject"]) == set(np.flatnonzero(ends["attempts"].values.ravel() > 0)[
@@ -93,7 +103,8 @@ def test_few_cells(n: int, u: float) -> None:
         return float(np.linalg.solve(a, end)[0])
 
     p = absorbed(mutant) / absorbed(0.0)
-    assert abs((r == 0).mean() - p) < Z * np.sqrt(p * (1.0 - p) / N) + 0.01
+    # 0.01: few cells meet the number inside a window.
+    proportion(int((r == 0).sum()), N, p, allowed=0.01)
 
 
 def test_one_cell_is_found_at_once() -> None:

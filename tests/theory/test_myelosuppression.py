@@ -1,7 +1,7 @@
 """Friberg's model: the equations to 1e-6, and the cells that obey them with their own noise.
 
 The independent solution (levels, not logarithms; concentrations in closed form) and the noise of cells
-are in `abm.verification.exact_friberg`.  The chance of a false alarm is at most 1e-7 per assertion.
+are in `abm.verification.exact_friberg`.  Level of each check as in `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from abm.parameters.theory import Myelosuppression
 from abm.run import simulate
 from abm.verification.cases.myelosuppression import DOCETAXEL, PACLITAXEL
 from abm.verification.exact_friberg import Blood, levels, relative_variance
-from tests.theory_runs import Z, default, run
+from tests.false_alarm import spread, within
+from tests.theory_runs import default, run
 
 HOURS = [24.0, 96.0, 223.9, 388.3, 539.8, 960.0]
 
@@ -97,10 +98,8 @@ def test_mean_and_noise_of_cells(at_rest: float) -> None:
     exact = levels(PACLITAXEL, hours)[1:, -1]
     variance = PACLITAXEL.circ0**2 * relative_variance(PACLITAXEL, hours, at_rest)[1:]
     allowed = (0.001 + 20.0 / at_rest) * exact
-    assert np.all(np.abs(x.mean(axis=0) - exact) < allowed + Z * np.sqrt(variance / n))
-    low, high = stats.chi2.ppf([5e-8, 1.0 - 5e-8], n - 1) / (n - 1)
-    ratio = x.var(axis=0, ddof=1) / variance
-    assert np.all((low < ratio) & (ratio < high)), ratio
+    within(x.mean(axis=0), exact, np.sqrt(variance / n), allowed=allowed, what="mean blood count")
+    spread(x, variance, what="variance of the blood count")
 
 
 def test_cells_are_conserved_and_count_is_in_the_unit_of_circ0() -> None:

@@ -2,9 +2,9 @@
 
 n = 2500 subjects per case.  Exact values come from generating functions (tests/two_types.py);
 what the windows of mutation leave, 2e-4 at most here (test_resistance_step.py), is small
-beside the sampling error.  False alarms at most 1e-7 per assertion (|z| < 5.33, p > 1e-7);
-seeds are fixed.  Cases of one convention have as many steps, so that one program serves
-them all: a phase is cut into two of equal rates until they fit.
+beside the sampling error, and is what `allowed` allows.  Probabilities by the binomial law, means
+by Chernoff's bound, at the level of `tests.false_alarm`.  Cases of one convention have as
+many steps, so that one program serves them all: a phase is cut into two of equal rates until they fit.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import xarray as xr
 
 from abm.models.theory.program import Settings, save_days
 from abm.models.theory.resistance import window_grid
-from tests.exact_branching import z_of_mean
-from tests.theory_runs import NEVER, SMALLEST_P, Z, run
+from abm.verification.exact_two_types import TwoTypes, generating_function, moments
+from abm.verification.tests_of_chance import check_mean
+from tests.false_alarm import events, holds, p_holds, proportion, spread, student, within
+from tests.theory_runs import NEVER, run
 from tests.two_types import TwoTypePhases, exact, p_of_ks, probabilities
 
 N = 2500
 STEPS = 418
+WINDOW_SHIFT = 2e-4  # in a probability
 PUBLIC: TwoTypePhases = [(60.0, 0.25, 0.181, 0.25, 0.181), (100.0, 0.25, 0.35, 0.25, 0.181), (120.0, 0.25, 0.35, 0.25, 0.181)]
 MELANOMA: TwoTypePhases = [(100.0, 0.14, 0.13, 0.14, 0.13), (200.0, 0.14, 0.17, 0.14, 0.13)]
 
@@ -55,7 +58,23 @@ def numbers(series: xr.Dataset, population: str, day: float | None = None) -> np
 
 
 def check_probability(happened: np.ndarray, p: float) -> None:
-    assert abs(z_of_mean(happened, p, p * (1.0 - p))) < Z
+    proportion(int(happened.sum()), happened.size, p, allowed=WINDOW_SHIFT)
+
+
+def check_means(s: np.ndarray, r: np.ndarray, case: TwoTypes, expected: tuple[float, float]) -> None:
+    """Mean numbers of both types; `expected` are those of the table."""
+    mean, covariance = moments(case)
+    assert mean == pytest.approx(expected, rel=1e-4)
+
+    def log_moment(of_s: float, of_r: float) -> float:
+        with np.errstate(all="ignore"):
+            value = float(np.log(np.real(generating_function(case, np.exp(of_s), np.exp(of_r)))))
+        return value if np.isfinite(value) else np.inf
+
+    holds(
+        check_mean("mean S", s, mean[0], covariance[0, 0], lambda t: log_moment(t, 0.0)),
+        check_mean("mean R", r, mean[1], covariance[1, 1], lambda t: log_moment(0.0, t), allowed=1e-3 * mean[1]),
+    )
 
 
 def check_books(series: xr.Dataset, mutation: str = "one") -> None:
@@ -79,9 +98,8 @@ def test_growth_and_treatment() -> None:
     check_probability(r == 0, 0.43971)
     check_probability(s == 0, 0.03742)
     check_probability((r == 0) & (s == 0), 0.02999)
-    assert abs(z_of_mean(r, 136.86, float(r.var()))) < Z
-    assert abs(z_of_mean(s, 22.765, float(s.var()))) < Z
-    assert p_of_ks(r, probabilities(PUBLIC[:2], 4.2e-4, "one", 20, 0, 4096)) > SMALLEST_P
+    check_means(s, r, TwoTypes(20, 0, 4.2e-4, "one", PUBLIC[:2]), (22.765, 136.86))
+    p_holds(p_of_ks(r, probabilities(PUBLIC[:2], 4.2e-4, "one", 20, 0, 4096)), "law of R")
     s, r = numbers(series, "sensitive"), numbers(series, "resistant")
     check_probability((r == 0) & (s == 0), 0.24719)
     check_probability(r >= 200, 0.34614)
@@ -89,7 +107,7 @@ def test_growth_and_treatment() -> None:
     growth, decline = 0.25 * (1 - 4.2e-4) - 0.181, 0.25 * (1 - 4.2e-4) - 0.35
     lived = 20 * np.expm1(growth * 60) / growth + 20 * np.exp(growth * 60) * np.expm1(decline * 60) / decline
     gained = series["gained"].sel(population="resistant", arm="theory").isel(time=-1).values
-    assert abs(z_of_mean(gained, 4.2e-4 * 0.25 * lived, float(gained.var()))) < Z
+    student(gained, 4.2e-4 * 0.25 * lived, what="origins")
 
 
 def test_slow_growth_of_many_cells() -> None:
@@ -98,8 +116,7 @@ def test_slow_growth_of_many_cells() -> None:
     check_probability(r == 0, 0.45720)
     check_probability(s == 0, 0.01762)
     check_probability((r == 0) & (s == 0), 0.01051)
-    assert abs(z_of_mean(s, 26.320, float(s.var()))) < Z
-    assert abs(z_of_mean(r, 25.536, float(r.var()))) < Z
+    check_means(s, r, TwoTypes(200, 0, 1e-3, "one", MELANOMA), (26.320, 25.536))
 
 
 def test_fluctuation_of_cultures() -> None:
@@ -110,9 +127,9 @@ def test_fluctuation_of_cultures() -> None:
     assert np.searchsorted(np.cumsum(law), [0.5, 0.9]).tolist() == [10, 43]
     r = numbers(played(phases, 2.7e-4, 100, seed=3), "resistant")
     check_probability(r == 0, law[0])
-    check_probability(r <= 10, law[:11].sum())
-    check_probability(r <= 43, law[:44].sum())
-    assert p_of_ks(r, law) > SMALLEST_P
+    check_probability(r <= 10, float(law[:11].sum()))
+    check_probability(r <= 43, float(law[:44].sum()))
+    p_holds(p_of_ks(r, law), "law of R")
 
 
 def test_rare_mutations_of_very_many_cells() -> None:
@@ -123,7 +140,7 @@ def test_rare_mutations_of_very_many_cells() -> None:
     series = played(phases, u, n0, seed=4)
     check_books(series)
     s, r = numbers(series, "sensitive"), numbers(series, "resistant")
-    assert abs(z_of_mean(s, 1e12, float(s.var()))) < Z
+    student(s, 1e12, what="mean S")
     # Sensitive cells are many from the start: a Poisson stream of clones in proportion to their mean.
     size = 1 << 17
     radius = 10.0 ** (-8.0 / size)
@@ -136,11 +153,11 @@ def test_rare_mutations_of_very_many_cells() -> None:
         clone = ((d - b * z) * 1.0 - d * (1.0 - z) * e) / ((d - b * z) - b * (1.0 - z) * e)
         log_g += w * u * b * n0 * np.exp((b - d) * (t - a)) * (clone - 1.0)
     law = np.maximum(np.fft.irfft(np.conj(np.exp(log_g)), size) / radius ** np.arange(size), 0.0)
-    assert p_of_ks(r, law) > SMALLEST_P
+    p_holds(p_of_ks(r, law), "law of R")
     origins = series["gained"].sel(population="resistant", arm="theory").isel(time=-1).values
     expected = u * b * (1e12 - 1e6) / (b - d)
-    assert abs(z_of_mean(origins, expected, expected)) < Z
-    assert origins.var() / expected == pytest.approx(1.0, abs=Z * np.sqrt(2.0 / N))
+    events(int(origins.sum()), N * expected, what="origins of all subjects")
+    spread(origins, expected, what="variance of the origins, Poisson of mean 1250")
 
 
 def test_as_many_mutants_as_divisions_allow() -> None:
@@ -148,9 +165,10 @@ def test_as_many_mutants_as_divisions_allow() -> None:
     n0, t = 10**8, float(np.log(6.0))
     series = played([(t, 1.0, 0.0, 0.0, 0.0)], 2e-8, n0, seed=5)
     r = numbers(series, "resistant")
-    assert abs(z_of_mean(r, 10.0, 10.0)) < Z
-    assert r.var() == pytest.approx(10.0, abs=Z * 10.0 * np.sqrt(2.1 / N))
-    assert abs(z_of_mean(r == 0, np.exp(-10.0), np.exp(-10.0))) < 8.0
+    events(int(r.sum()), N * 10.0, what="mutants of all subjects")
+    # The fourth central moment of a Poisson number of mean m is m + 3 m^2.
+    within(np.mean((r - 10.0) ** 2), 10.0, np.sqrt((10.0 + 2.0 * 10.0**2) / N), what="variance of the mutants")
+    check_probability(r == 0, float(np.exp(-10.0)))
 
 
 def test_every_division_makes_a_mutant() -> None:
@@ -161,8 +179,8 @@ def test_every_division_makes_a_mutant() -> None:
     check_books(series)
     s, r = numbers(series, "sensitive"), numbers(series, "resistant")
     alive = np.exp(-0.4 * 6.0)
-    check_probability(s == 0, (1.0 - alive) ** 5)
-    assert p_of_ks(r, probabilities(phases, 1.0, "one", 5, 2, 512)) > SMALLEST_P
+    check_probability(s == 0, float((1.0 - alive) ** 5))
+    p_holds(p_of_ks(r, probabilities(phases, 1.0, "one", 5, 2, 512)), "law of R")
 
 
 def test_each_daughter_mutates() -> None:
@@ -174,4 +192,4 @@ def test_each_daughter_mutates() -> None:
     (g1, g2) = exact(phases, 0.3, "each", np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
     for happened, p in zip((r == 0, s == 0, (r == 0) & (s == 0)), (g1**6 * g2).real, strict=True):
         check_probability(happened, float(p))
-    assert p_of_ks(r, probabilities(phases, 0.3, "each", 6, 1, 512)) > SMALLEST_P
+    p_holds(p_of_ks(r, probabilities(phases, 0.3, "each", 6, 1, 512)), "law of R")

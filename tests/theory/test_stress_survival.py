@@ -1,7 +1,7 @@
 """Stress-induced death against S = E[exp(-int hazard)], by quadrature over time and over cells.
 
-Cells are independent, so with one packet per cell counts are binomial.  The chance of a
-false alarm is at most 1e-7 per assertion (|z| < 5.33; |t| < 6.1 with 63 degrees of freedom).
+Cells are independent, so with one packet per cell counts are binomial; means of subjects
+that share packets are tested by Student's law.  Level of each check as in `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 from scipy.integrate import quad
 
-from tests.theory_runs import NEVER, Z, run
+from tests.false_alarm import LEVEL, proportion, student
+from tests.theory_runs import NEVER, run
 
 MIXED: dict[str, Any] = {"kon": 1.0, "koff": 0.5, "h0": 0.01, "h1": 0.3, "hill_m": 1.0, "bmf_positive_fraction": 0.8, "cv": 0.6}
 PULSED = [(4.0, 1.0), (6.0, 0.0), (10.0, 1.0)]
-T_63 = 6.1
 
 
 def cumulative_stress(keys: dict[str, Any], inhibition: list[tuple[float, float]], day: float) -> float:
@@ -53,10 +54,6 @@ def totals(series: xr.Dataset, day: float) -> tuple[int, int]:
     return int(at.sel(population="bmf_positive")), int(at.sel(population="bmf_negative"))
 
 
-def check_binomial(seen: int, n: int, p: float) -> None:
-    assert abs(seen - n * p) < Z * np.sqrt(n * p * (1.0 - p))
-
-
 def test_exact_values_of_the_public_case() -> None:
     for day, expected, share in ((2.0, 0.79998, 0.75494), (5.0, 0.55704, 0.65847), (10.0, 0.37329, 0.51521)):
         positive, negative = survival(MIXED, PULSED, day)
@@ -70,13 +67,13 @@ def test_every_cell_carries_its_own_sensitivity_at_a_long_step() -> None:
     n = 40_000
     keys = {**MIXED, "inhibition": PULSED, "n0": n, "replicates": 1}
     series = run("stress_survival", keys, dt_hours=24.0, packets=n, packing_hours=NEVER, interval_hours=24.0)
-    check_binomial(totals(series, 0.0)[0], n, 0.8)
+    proportion(totals(series, 0.0)[0], n, 0.8)
     for day in (2.0, 5.0, 10.0):
         positive, negative = survival(MIXED, PULSED, day)
         seen = totals(series, day)
-        check_binomial(seen[0], n, 0.8 * positive)
-        check_binomial(seen[1], n, 0.2 * negative)
-        check_binomial(sum(seen), n, 0.8 * positive + 0.2 * negative)
+        proportion(seen[0], n, 0.8 * positive)
+        proportion(seen[1], n, 0.2 * negative)
+        proportion(sum(seen), n, 0.8 * positive + 0.2 * negative)
 
 
 def test_the_mean_holds_with_fewer_packets_than_cells() -> None:
@@ -88,9 +85,9 @@ def test_the_mean_holds_with_fewer_packets_than_cells() -> None:
         for population, probability in zip(("bmf_positive", "bmf_negative"), survival(MIXED, PULSED, day), strict=True):
             fraction = 0.8 if population == "bmf_positive" else 0.2
             x = series["count"].sel(time=day, population=population).values.ravel() / n0
-            assert abs(x.mean() - fraction * probability) < T_63 * x.std(ddof=1) / np.sqrt(x.size)
+            student(x, fraction * probability, what=f"{population} on day {day:g}")
             # At this resolution the bound above is sharp: a mean cell would be seen.
-            assert T_63 * x.std(ddof=1) / np.sqrt(x.size) < 0.02 * probability
+            assert stats.t.isf(0.5 * LEVEL, x.size - 1) * x.std(ddof=1) / np.sqrt(x.size) < 0.025 * probability
 
 
 def test_alike_cells_and_a_fractional_power() -> None:
@@ -100,5 +97,5 @@ def test_alike_cells_and_a_fractional_power() -> None:
     inhibition = [(1.3, 0.4), (3.0, 1.0), (4.5, 0.0), (9.0, 1.0)]
     series = run("stress_survival", {**alike, "inhibition": inhibition, "n0": n, "replicates": 1}, seed=4, packets=16, dt_hours=24.0, packing_hours=NEVER)
     for day in (1.3, 4.5, 9.0):
-        check_binomial(totals(series, day)[0], n, 0.8 * survival(alike, inhibition, day)[0])
+        proportion(totals(series, day)[0], n, 0.8 * survival(alike, inhibition, day)[0])
     assert totals(series, 9.0)[1] == totals(series, 0.0)[1]

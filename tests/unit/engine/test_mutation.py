@@ -1,7 +1,7 @@
 """Mutants in a light model whose cells differ: books, places, the clone table, bitwise invariances, laws.
 
 Two founders and two mechanisms; every cell divides and dies at rates of its own, and a
-mechanism multiplies its sensitivity.  False alarms at most 1e-7 per assertion.
+mechanism multiplies its sensitivity.  Level of each check with chance as in `tests.false_alarm`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from abm.engine.simulate import Simulation, make_grid
 from abm.engine.transition import constant_law
 from abm.models.theory.program import OneColumn, replicate_keys
 from abm.streams import stacked_words
+from tests import seeds
+from tests.false_alarm import Z, p_holds, student, within
 from tests.small_trial import chosen, differences
-from tests.theory_runs import SMALLEST_P, Z
 
 DAYS, CELLS = 12.0, 600
 FACTORS = np.array([0.25, 0.0], np.float32)
@@ -79,7 +80,7 @@ def simulation(
     chances: tuple[float, float] = CHANCES, first: int = 0, alike: bool = False,
 ) -> Simulation:  # fmt: skip
     model = Light(layout=CloneLayout(2, 2, own), n_clones=CloneLayout(2, 2, own).n_clones, chances=chances)
-    keys = replicate_keys(seed, "light", first + subjects)[first:]
+    keys = replicate_keys(seeds.seed(seed), "light", first + subjects)[first:]
     grid = make_grid(DAYS, 6.0, 12.0, 24.0)
     if carry is None:
         n = min(packets, CELLS)
@@ -237,14 +238,13 @@ def expected_cells() -> np.ndarray:
 def test_rows_and_packets_do_not_change_the_law() -> None:
     """No own rows and 12 packets against 6 own rows and 48: mutants, the day of relapse, double mutants, and exact means."""
     few, many = outcomes(0, 12, seed=5), outcomes(6, 48, seed=6)
-    assert ks_2samp(few[0], many[0], method="asymp").pvalue > SMALLEST_P
-    assert ks_2samp(few[1], many[1], method="asymp").pvalue > SMALLEST_P
+    p_holds([ks_2samp(few[i], many[i], method="asymp").pvalue for i in (0, 1)], "mutants, day of relapse")
     assert 0.2 < np.isfinite(few[1]).mean() < 0.99
     exact = expected_cells()
     for mutants, _, double in (few, many):
         # Windows of 12 hours leave 0.2 % in the mean of what arises.
-        assert abs(mutants.mean() - exact[1:].sum()) < Z * mutants.std() / np.sqrt(SUBJECTS) + 2e-3 * exact[1:].sum()
-        assert abs(double.mean() - exact[3]) < Z * double.std() / np.sqrt(SUBJECTS) + 4e-3 * exact[3]
+        student(mutants, float(exact[1:].sum()), allowed=2e-3 * float(exact[1:].sum()), what="mutants")
+        student(double, float(exact[3]), allowed=4e-3 * float(exact[3]), what="double mutants")
 
 
 def test_mutants_inherit_from_mothers_in_proportion() -> None:
@@ -256,13 +256,12 @@ def test_mutants_inherit_from_mothers_in_proportion() -> None:
         [counts], np.zeros((rows, n), np.int32), Trait(np.broadcast_to(np.arange(n, dtype=np.float32), (rows, n))), (), 32, np.zeros((rows, n), np.int32)
     )
     model = Light(layout=layout, n_clones=layout.n_clones)
-    s = Simulation(
-        model, 32, (), (), replicate_keys(3, "x", rows), start_carry(model, made, Rows(empty_table(layout, rows))), make_grid(1.0, 12.0, 24.0, 24.0), devices=1
-    )
+    subjects = replicate_keys(seeds.seed(3), "x", rows)
+    s = Simulation(model, 32, (), (), subjects, start_carry(model, made, Rows(empty_table(layout, rows))), make_grid(1.0, 12.0, 24.0, 24.0), devices=1)
 
     def once(params: Any, carry: Carry) -> Any:
         def words(streams: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-            keys = jnp.asarray(replicate_keys(3, "x", rows))
+            keys = jnp.asarray(subjects)
             return stacked_words(keys[:, 0], keys[:, 1], 2, jnp.uint32(1), streams, carry.packets.uid_high, carry.packets.uid_low)
 
         rule = Rule(layout, "one", False, lambda traits, fast, mechanism: (traits, fast))
@@ -276,8 +275,9 @@ def test_mutants_inherit_from_mothers_in_proportion() -> None:
     np.testing.assert_array_equal(origins[:, 1], gained[:, 1])
     assert np.array_equal(np.where(clone == 0, after, 0.0)[:, :n], counts)
     expected = counts[0].sum() * 5e-4
-    assert abs(gained[:, 1].mean() - expected) < Z * np.sqrt(expected / rows)
+    within(gained[:, 1].mean(), expected, np.sqrt(expected / rows), what="mutants")
     assert ((mutants > 0).sum(axis=1) == 4).all()
     mean = (mutants * trait).sum(axis=1) / mutants.sum(axis=1)
     truth = float(np.sum(np.arange(n) * counts[0]) / counts[0].sum())
-    assert abs(mean.mean() - truth) < Z * mean.std() / np.sqrt(rows) < 0.2
+    student(mean, truth, what="mean state of the mutants")
+    assert Z * mean.std() / np.sqrt(rows) < 0.2

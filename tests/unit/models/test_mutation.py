@@ -17,20 +17,16 @@ from abm.errors import InputError
 from abm.models.mutation import means_of_kinds, mutation_params
 from abm.models.xenograft_setup import capacity_for, capacity_of, clone_layout, clone_means, clone_mechanisms
 from abm.parameters.experiment import Experiment
-from tests.small_trial import small_experiment, small_simulation
-from tests.theory_runs import Z
-
-RATES = {"bmf_loss": 0.04, "bcl2_g101v": 0.02}
+from tests.false_alarm import z_bound
+from tests.small_trial import MUTATION as RATES
+from tests.small_trial import mutating, small_experiment, small_simulation
 
 
 @functools.cache
 def experiment() -> Experiment:
     """One subject with a subclone, left untreated, whose cells mutate often."""
-    base = small_experiment(subjects=1, arms=("vehicle",))
-    library = build(compose([f"cohort.resistance=[{','.join(RATES)}]"])).mechanisms
-    mechanisms = {name: dataclasses.replace(library[name], mutation_per_division=rate) for name, rate in RATES.items()}
-    cohort, engine = dataclasses.replace(base.cohort, resistance=list(RATES)), dataclasses.replace(base.engine, clones=2, devices=1)
-    return dataclasses.replace(base, mechanisms=mechanisms, cohort=cohort, engine=engine)
+    base = mutating(small_experiment(subjects=1, arms=("vehicle",)))
+    return dataclasses.replace(base, engine=dataclasses.replace(base.engine, devices=1))
 
 
 @functools.cache
@@ -63,8 +59,8 @@ def test_divisions_mutate_as_often_as_they_should() -> None:
     divisions = int(tally.births.sum() + tally.gained.sum())
     for gained, (name, rate) in zip(by_mechanism, RATES.items(), strict=True):
         # Cells that have it already divide without acquiring it: at most the share of mutants, which is below 8 % after four days.
-        assert gained > divisions * rate * 0.92 - Z * np.sqrt(divisions * rate), name
-        assert gained < divisions * rate + Z * np.sqrt(divisions * rate), name
+        assert gained > divisions * rate * 0.92 - z_bound() * np.sqrt(divisions * rate), name
+        assert gained < divisions * rate + z_bound() * np.sqrt(divisions * rate), name
 
 
 def test_cells_have_the_traits_of_their_mechanisms() -> None:
