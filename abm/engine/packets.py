@@ -8,6 +8,7 @@ packet carries the integrals of its hazards; the draw from them is exact.  Array
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -64,17 +65,22 @@ def new_packets(counts: list[np.ndarray], clone: np.ndarray, traits: Any, fast: 
 
     The uid of a packet is its index among the founders of its subject, never its row.
     """
-    rows, n = counts[0].shape
+    return _placed(tuple(np.asarray(c, np.float64) for c in counts), np.asarray(clone, np.int32), traits, fast, kind, capacity)
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _placed(counts: tuple[Any, ...], clone: Any, traits: Any, fast: Any, kind: Any, capacity: int) -> Packets:
+    rows, n = clone.shape
 
     def pad(array: Any) -> jax.Array:
-        return jnp.pad(jnp.asarray(array), ((0, 0), (0, capacity - n)))
+        return jnp.pad(array, ((0, 0), (0, capacity - n)))
 
     zeros = jnp.zeros((rows, capacity), jnp.float32)
     return Packets(
         uid_high=jnp.zeros((rows, capacity), jnp.uint32),
         uid_low=jnp.broadcast_to(jnp.arange(capacity, dtype=jnp.uint32), (rows, capacity)),
-        clone=pad(np.asarray(clone, np.int32)),
-        counts=tuple(pad(np.asarray(c, np.float64)) for c in counts),
+        clone=pad(clone),
+        counts=jax.tree.map(pad, counts),
         traits=jax.tree.map(pad, traits),
         fast=jax.tree.map(pad, fast),
         law=no_time(zeros),

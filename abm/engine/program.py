@@ -10,6 +10,7 @@ packets are merged and split.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -127,15 +128,15 @@ def empty_tally(packets: Packets, n_clones: int) -> Tally:
 
 def start_carry(model: Model, packets: Packets, rows: Any) -> Carry:
     """Carry at step 0."""
-    n = packets.clone.shape[0]
+    tally, stats = _first_books(model.n_clones, packets)
+    return Carry(packets=packets, rows=rows, tally=tally, stats=stats)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _first_books(n_clones: int, packets: Packets) -> tuple[Tally, Stats]:
     in_use = jnp.sum(total_count(packets) > 0.0, axis=1).astype(jnp.int64)
-    none = jnp.zeros(n, jnp.int64)
-    return Carry(
-        packets=packets,
-        rows=rows,
-        tally=empty_tally(packets, model.n_clones),
-        stats=Stats(packets=in_use, peak_packets=in_use, merges=none, splits=none),
-    )
+    none = jnp.zeros_like(in_use)
+    return empty_tally(packets, n_clones), Stats(packets=in_use, peak_packets=in_use, merges=none, splits=none)
 
 
 def _column_key(subjects: Subjects, k: jax.Array, stream: int) -> tuple[jax.Array, jax.Array]:

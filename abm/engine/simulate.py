@@ -126,6 +126,12 @@ def _chosen(finished: jax.Array, before: Carry, after: Carry) -> Carry:
     return kept
 
 
+@jax.jit
+def _copied(carry: Carry) -> Carry:
+    copied: Carry = jax.tree.map(jnp.copy, carry)
+    return copied
+
+
 @functools.cache
 def _keeper(mesh: Mesh, frozen_axes: tuple[Any, tuple[int, ...]]) -> Callable[..., Carry]:
     axes = _thawed(frozen_axes)
@@ -228,4 +234,4 @@ class Simulation:
         after every advance.
         """
         self._finished[: self.rows] |= finished
-        self._kept = jax.tree.map(jnp.copy, self._carry)
+        self._kept = _copied(self._carry)

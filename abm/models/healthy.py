@@ -13,6 +13,7 @@ cells that are expected.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -95,7 +96,9 @@ def strata_normals(strata: int) -> np.ndarray:
     return z.astype(np.float32)
 
 
+@jax.jit
 def _traits_of(kind: CellTraits, cell: Cell, z: np.ndarray) -> Traits:
+    """Compiled as a whole, like all that is only computed once: operation by operation it would take seconds to start."""
     zero = jnp.zeros(z.shape[1], jnp.float32)
     mean = mean_traits(kind, cell.amounts.reference_nm, zero)
     return express(mean, z, cell.amounts, kind.bmf_competence_cv, kind.set_point_cv)
@@ -148,6 +151,7 @@ def new_span(transit: jax.Array, strata: int) -> Span:
     )
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def healthy_at_rest(params: HealthyParams, cell: Cell, rows: int, strata: int) -> HealthyState:
     """Undisturbed lineages in balance."""
     lineages = params.k_tr.shape[1]

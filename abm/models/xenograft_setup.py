@@ -34,6 +34,10 @@ from abm.subject import SubjectTable
 
 FOUNDER = "founder"
 
+# Compiled as a whole: operation by operation they would take seconds to start.
+_express = jax.jit(express)
+_clone_shares = jax.jit(clone_shares, static_argnums=1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
@@ -231,7 +235,7 @@ def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capac
         seeded[row] = generator.binomial(int(host.injected_cells), host.seeding_fraction)
         fractions = [s.fraction for s in leukaemia.subclones.values()]
         cells = generator.multinomial(int(seeded[row]), [1.0 - sum(fractions), *fractions])
-        shares = np.asarray(clone_shares(jnp.asarray(cells[None, :], jnp.float64), resolution))[0].astype(int)
+        shares = np.asarray(_clone_shares(cells[None, :].astype(np.float64), resolution))[0].astype(int)
         place = 0
         for c, (n_cells, n_packets) in enumerate(zip(cells.tolist(), shares.tolist(), strict=True)):
             if n_cells == 0:
@@ -261,8 +265,8 @@ def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray
 
     traits_of = [experiment.leukaemias[name].traits for name in subjects.leukaemias]
     competence_cv, set_point_cv = column([t.bmf_competence_cv for t in traits_of]), column([t.set_point_cv for t in traits_of])
-    expressed = express(mean, list(z.astype(np.float32)), amounts, jnp.asarray(competence_cv), jnp.asarray(set_point_cv))
-    return jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), expressed)
+    expressed: Traits = _express(mean, list(z.astype(np.float32)), amounts, competence_cv, set_point_cv)
+    return expressed
 
 
 def capacity_of(experiment: Experiment) -> int:
