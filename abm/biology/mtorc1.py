@@ -11,6 +11,8 @@ the block, a normal cell hardly does.  pS6K is lost within 30 min of inhibition
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -19,10 +21,15 @@ from abm.parameters.cell import Mtorc1
 from abm.units import HOURS_PER_DAY
 
 
+def relaxation_per_day(params: Mtorc1) -> Any:
+    """Rate at which the activity follows its block, 1/d."""
+    return params.relaxation_per_hour * HOURS_PER_DAY
+
+
 def advance_activity(activity: jax.Array, set_point: jax.Array, response: jax.Array, block: jax.Array, params: Mtorc1, h: jax.Array) -> jax.Array:
     """Activity m after a step of `h` days, exact for a constant block; shapes (rows, packets)."""
     target = set_point * (1.0 - response * block)
-    return relax(activity, target, params.relaxation_per_hour * HOURS_PER_DAY, h)
+    return relax(activity, target, relaxation_per_day(params), h)
 
 
 def loss_effect(activity: jax.Array, set_point: jax.Array, params: Mtorc1) -> jax.Array:

@@ -107,8 +107,8 @@ def _simulate(twin: HealthyTwin, course: Course, h: jax.Array, mixed: bool) -> j
         return jnp.broadcast_to(_average(x), x.shape) if mixed else x
 
     def step(state: Any, conc: Course) -> tuple[Any, jax.Array]:
-        fast, occupied, block, pool, transit, blood, before = state
-        action, occupied, block = row_drive(conc.end, occupied, block, conc.mean, targets, h)
+        fast, occupied, pool, transit, blood, before = state
+        action, occupied = row_drive(conc, occupied, targets, cell.mtorc1, h)
         fast, rates = advance_cells(fast, both, action, cell, h)
         excess = jnp.maximum(rates.death - rest.hazard, 0.0)
         count = _average(blood)
@@ -128,9 +128,9 @@ def _simulate(twin: HealthyTwin, course: Course, h: jax.Array, mixed: bool) -> j
             inflow = 0.5 * (stage + stages[-1])
         loss = dying + excess[:, points:] * twin.killable
         blood = spread(relax(blood, inflow * dying / loss, loss, h))
-        return (fast, occupied, block, grown, stages, blood, count), jnp.mean(blood, axis=1)
+        return (fast, occupied, grown, stages, blood, count), jnp.mean(blood, axis=1)
 
     one, full = jnp.ones((rows, 1)), jnp.ones((rows, points))
-    state = (rest, jnp.zeros((rows, course.end.shape[2])), jnp.zeros(rows), full, [one] * TRANSIT_STAGES, full, one)
+    state = (rest, jnp.zeros((rows, course.end.shape[2])), full, [one] * TRANSIT_STAGES, full, one)
     _, counts = lax.scan(step, state, course)
     return jnp.concatenate([jnp.ones((1, rows)), counts])

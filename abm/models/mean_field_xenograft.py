@@ -20,11 +20,12 @@ from jax import lax
 
 from abm.biology.heredity import express
 from abm.biology.intracellular import CellRates, advance_cells, resting_state
+from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import balanced_growth, room
 from abm.cells import Drive, FastState, Traits
 from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
-from abm.parameters.cell import Cell
+from abm.parameters.cell import Cell, Mtorc1
 from abm.parameters.drug import Drug, Pharmacokinetics
 from abm.parameters.leukaemia import Leukaemia
 from abm.pharmacology.action import TargetTable, advance_mtorc1_block, drive, free_factor, target_table
@@ -79,7 +80,6 @@ class TwinState(NamedTuple):
     cells: Weights  # (rows, points)
     fast: FastState  # (rows, points)
     occupied: Any  # (rows, drugs), mTORC1 occupancy
-    block: Any  # (rows,), mTORC1 inhibition at the end of the last step
     burden: Any  # (rows,), cells at the start of the last step
     killed: Any  # (rows,), cells that apoptosis killed so far
 
@@ -174,12 +174,13 @@ def build_twin(rows: list[TwinRow], order: list[str], normals: np.ndarray, group
     )
 
 
-def row_drive(end: jax.Array, occupied: jax.Array, block: jax.Array, mean: jax.Array, targets: TargetTable, h: jax.Array) -> tuple[Drive, jax.Array, jax.Array]:
-    """(drive, occupancy, block) of a step, as in the packet model, in float64."""
-    occupied, after = advance_mtorc1_block(occupied, mean, targets, h)
-    after = after.astype(jnp.float64)
-    action = jax.tree.map(lambda x: x.astype(jnp.float64)[:, None], drive(end, targets))
-    return Drive(0.5 * (block + after)[:, None], *action), occupied, after
+def row_drive(conc: Course, occupied: jax.Array, targets: TargetTable, mtorc1: Mtorc1, h: jax.Array) -> tuple[Drive, jax.Array]:
+    """(drive, occupancy) of a step under the concentrations of that step, as in the packet model, in float64."""
+    occupied, block = advance_mtorc1_block(occupied, conc.mean, targets, h, relaxation_per_day(mtorc1))
+    at_end, over_step = drive(conc.end, targets), drive(conc.mean, targets)
+    killing = {name: getattr(over_step, name) for name in ("cytotoxic_cycling_per_day", "cytotoxic_quiescent_per_day")}
+    action = jax.tree.map(lambda x: x.astype(jnp.float64)[:, None], (block, *at_end._replace(**killing)))
+    return Drive(*action), occupied
 
 
 def begin_twin(params: TwinParams) -> TwinState:
@@ -188,13 +189,13 @@ def begin_twin(params: TwinParams) -> TwinState:
     start: Weights = jax.tree.map(jnp.asarray, params.start)
     nothing = jnp.zeros(rows)
     burden = jnp.sum(start.cycling + start.quiescent, axis=1)
-    return TwinState(start, resting_state(params.traits, params.cell), jnp.zeros((rows, drugs)), nothing, burden, nothing)
+    return TwinState(start, resting_state(params.traits, params.cell), jnp.zeros((rows, drugs)), burden, nothing)
 
 
 def step_twin(params: TwinParams, state: TwinState, conc: Course, h: jax.Array, groups: int) -> tuple[TwinState, CellRates, Hazards]:
     """(state, rates inside the cells, hazards) of a step of `h` days under the concentrations of that step, (rows, drugs)."""
     cell, traits, w = params.cell, params.traits, state.cells
-    action, occupied, block = row_drive(conc.end, state.occupied, state.block, conc.mean, params.targets, h)
+    action, occupied = row_drive(conc, state.occupied, params.targets, cell.mtorc1, h)
     fast, rates = advance_cells(state.fast, traits, action, cell, h)
     burden = jnp.sum(w.cycling + w.quiescent, axis=1)
     # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
@@ -212,7 +213,7 @@ def step_twin(params: TwinParams, state: TwinState, conc: Course, h: jax.Array, 
     after = advance_weights(w, hazards, groups, h)
     alive = 0.5 * (w.cycling + w.quiescent + after.cycling + after.quiescent)
     killed = state.killed + h * jnp.sum(rates.death * alive, axis=1)
-    return TwinState(after, fast, occupied, block, burden, killed), rates, hazards
+    return TwinState(after, fast, occupied, burden, killed), rates, hazards
 
 
 def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int) -> TwinSeries:

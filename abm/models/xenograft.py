@@ -17,6 +17,7 @@ from jax import lax
 
 from abm.biology.haematopoiesis import crowding
 from abm.biology.intracellular import advance_cells
+from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
 from abm.cells import Drive
@@ -88,7 +89,6 @@ class RowState(NamedTuple):
 
     drug_state: Any  # float64 (rows, drugs, 3), mg
     occupied: Any  # float64 (rows, drugs), mTORC1 occupancy
-    block: Any  # float32 (rows,), mTORC1 inhibition at the end of the last step
     gate: Any  # float64 (rows, drugs), factor on doses
     record: ExposureRecord
     healthy: HealthyState
@@ -99,8 +99,9 @@ class RowState(NamedTuple):
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
     """Advance the drugs of every row over step k and say what they do to its cells."""
     step = advance_exposure(rows.drug_state, params.exposure, k, params.arm_of_row, rows.gate)
-    occupied, block = advance_mtorc1_block(rows.occupied, step.mean_nm * params.free, params.targets, h)
-    action = drive(step.end_nm * params.free, params.targets)
+    mean_free = step.mean_nm * params.free
+    occupied, block = advance_mtorc1_block(rows.occupied, mean_free, params.targets, h, relaxation_per_day(params.cell.mtorc1))
+    action, over_step = drive(step.end_nm * params.free, params.targets), drive(mean_free, params.targets)
     record = ExposureRecord(
         now=step.end_nm,
         auc=rows.record.auc + step.mean_nm * h,
@@ -108,16 +109,17 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         c_trough=jnp.where(step.dosed, step.before_dose_nm, rows.record.c_trough),
     )
     result = Drive(
-        block=(0.5 * (rows.block + block))[:, None],
+        block=block[:, None],
         bcl2_occupancy=action.bcl2_occupancy[:, None],
         bclxl_occupancy=action.bclxl_occupancy[:, None],
         mcl1_occupancy=action.mcl1_occupancy[:, None],
         stress_drive=action.stress_drive[:, None],
         bim_fold=action.bim_fold[:, None],
-        cytotoxic_cycling=action.cytotoxic_cycling_per_day[:, None],
-        cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
+        # A hazard of its own, not averaged over both ends inside the cells.
+        cytotoxic_cycling=over_step.cytotoxic_cycling_per_day[:, None],
+        cytotoxic_quiescent=over_step.cytotoxic_quiescent_per_day[:, None],
     )
-    return rows._replace(drug_state=step.state, occupied=occupied, block=block, record=record), result
+    return rows._replace(drug_state=step.state, occupied=occupied, record=record), result
 
 
 def expected_burden(packets: Packets) -> jax.Array:

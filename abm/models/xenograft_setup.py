@@ -194,7 +194,6 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
     return RowState(
         drug_state=drug_state,
         occupied=empty,
-        block=np.zeros(rows, np.float32),
         gate=gate,
         record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=empty),
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata),

@@ -106,7 +106,9 @@ def drive(end_free_nm: jax.Array, table: TargetTable) -> Drive:
     )
 
 
-def advance_mtorc1_block(occupied: jax.Array, mean_free_nm: jax.Array, table: TargetTable, step_days: jax.Array | float) -> tuple[jax.Array, jax.Array]:
+def advance_mtorc1_block(
+    occupied: jax.Array, mean_free_nm: jax.Array, table: TargetTable, step_days: jax.Array | float, relaxation_per_day: jax.Array | None = None
+) -> tuple[jax.Array, jax.Array]:
     """Advance the occupancy of mTORC1 over a step in which the concentration is held at its mean.
 
     The law is linear in O, so the update is exact for a constant concentration, for any step.
@@ -116,15 +118,25 @@ def advance_mtorc1_block(occupied: jax.Array, mean_free_nm: jax.Array, table: Ta
         mean_free_nm: Mean free concentration over the step (rows, drugs), nmol/L.
         table: Targets of the drugs.
         step_days: Length of the step.
+        relaxation_per_day: Rate at which an activity follows the block; None = at once.
 
     Returns:
-        Occupancy at the end (rows, drugs), float64, and the share of mTORC1 activity that is blocked then (rows,), float32.
+        Occupancy at the end (rows, drugs), float64, and the blocked share of mTORC1 activity (rows,), float32: the
+        constant block that brings an activity of the given relaxation to where the true one does (exact for one
+        drug), without relaxation the block at the end.
     """
     ratio = mean_free_nm.astype(jnp.float64) * table.inverse_ic50_mtorc1
-    exponent = -(table.koff_per_day * (1.0 + ratio)) * step_days
+    binding = table.koff_per_day * (1.0 + ratio) * step_days
     # Stays within [0, 1]: a weighted mean of the start and of the equilibrium ratio / (1 + ratio).
-    end = occupied * jnp.exp(exponent) - ratio / (1.0 + ratio) * jnp.expm1(exponent)
-    return end, mtorc1_block(end, table)
+    end = occupied * jnp.exp(-binding) - ratio / (1.0 + ratio) * jnp.expm1(-binding)
+    if relaxation_per_day is None:
+        return end, mtorc1_block(end, table)
+    following = jnp.asarray(relaxation_per_day, jnp.float64) * step_days
+    apart = jnp.abs(binding - following)
+    spread = jnp.where(apart > 1e-9, -jnp.expm1(-apart) / jnp.maximum(apart, 1e-9), 1.0)
+    kept = following * jnp.exp(-jnp.minimum(binding, following)) * spread / -jnp.expm1(-following)
+    felt = ratio / (1.0 + ratio) + (occupied - ratio / (1.0 + ratio)) * kept
+    return end, mtorc1_block(felt, table)
 
 
 def mtorc1_block(occupied: jax.Array, table: TargetTable) -> jax.Array:

@@ -49,8 +49,8 @@ def step_hours(experiment: Experiment) -> float:
     return engine.dt_hours / max(parts, 1)
 
 
-# Longest step of the fast states, measured (abm/guides/accuracy.md): the burden under the combination is 0.5 % (BMF-competent)
-# and 6 % (ETP-like, after 2 powers of ten of kill) too high on day 7 at 1 h, 3 % and 19 % at 2 h.
+# Longest step of the fast states, measured (abm/guides/accuracy.md): under the combination the burden of the ETP-like
+# leukaemia is 6 % too high on day 7 at 1 h, after 2 powers of ten of kill, and 15 % at 2 h.
 MAX_STEP_HOURS = 1.0
 
 

@@ -139,6 +139,21 @@ def test_occupancy_of_mtorc1_is_the_solution_of_its_equation(free_nm: float, sta
     assert float(parts[0, 0]) == pytest.approx(float(whole[0, 0]), rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.parametrize("relaxation", [1e-3, 0.4632, 5.0, 55.4, 1e5])
+@pytest.mark.parametrize(("free_nm", "start"), [(0.0, 1.0), (0.2, 0.3), (2.0, 0.0), (50.0, 0.1)])
+def test_felt_block_brings_an_activity_to_where_it_goes(free_nm: float, start: float, relaxation: float) -> None:
+    """Activity that follows the unblocked share, while the drug binds, against the same two equations solved together."""
+    days, table = 0.7, target_table(DRUGS, ["everolimus"])
+
+    def slope(_: float, y: Any) -> Any:
+        return [0.0193 * 24.0 * (free_nm / 0.2 * (1.0 - y[0]) - y[0]), relaxation * (1.0 - 0.85 * y[0] - y[1])]
+
+    expected = solve_ivp(slope, (0.0, days), [start, 0.6], method="LSODA", rtol=1e-10, atol=1e-12).y[1, -1]
+    _, block = advance_mtorc1_block(jnp.full((1, 1), start), jnp.full((1, 1), free_nm), table, days, jnp.float64(relaxation))
+    target = 1.0 - float(block[0])
+    assert target + (0.6 - target) * np.exp(-relaxation * days) == pytest.approx(expected, abs=2e-7)
+
+
 def test_onset_is_fast_and_loss_is_slow() -> None:
     table = target_table(DRUGS, ["everolimus"])
     twenty_nm, none = jnp.full((1, 1), 20.0), jnp.zeros((1, 1))
