@@ -165,12 +165,13 @@ def resistant_at(n_detect: int, u: float, seed: int) -> np.ndarray:
 
 
 def test_m11_resistance_depends_on_cells_times_rate() -> None:
-    """A tenth of the cells at ten times the rate: P(any resistant cell) is the same, 1000 subjects each; M >= 1000 leaves 0.01."""
-    many, few = resistant_at(10_000, 4.2e-5, 21) > 0, resistant_at(1_000, 4.2e-4, 22) > 0
-    p = 0.52612  # Iwasa, Nowak and Michor 2006, in the limit of many cells
-    for happened in (many, few):
-        proportion(int(happened.sum()), happened.size, p, allowed=0.01)
-    within(many.mean() - few.mean(), 0.0, np.sqrt(2.0 * p * (1.0 - p) / many.size), allowed=0.01, what="difference")
+    """A tenth of the cells at ten times the rate: P(any resistant cell) is that of 1e4 cells in `test_detection.py`, and again at a hundredth.
+
+    1000 subjects each.  The formula is that of many cells (Iwasa, Nowak and Michor 2006): a thousand leave 0.01, a hundred 0.03.
+    """
+    for n_detect, allowed, seed in ((1_000, 0.01, 22), (100, 0.03, 23)):
+        happened = resistant_at(n_detect, 0.42 / n_detect, seed) > 0
+        proportion(int(happened.sum()), happened.size, 0.52612, allowed=allowed)
 
 
 @pytest.mark.parametrize("packets", [1, 4, 20])

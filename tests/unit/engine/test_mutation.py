@@ -280,4 +280,5 @@ def test_mutants_inherit_from_mothers_in_proportion() -> None:
     mean = (mutants * trait).sum(axis=1) / mutants.sum(axis=1)
     truth = float(np.sum(np.arange(n) * counts[0]) / counts[0].sum())
     student(mean, truth, what="mean state of the mutants")
-    assert Z * mean.std() / np.sqrt(rows) < 0.2
+    # The bound resolves a fiftieth of the range of the states.
+    assert Z * mean.std() / np.sqrt(rows) < 0.22
