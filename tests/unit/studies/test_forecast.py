@@ -154,17 +154,17 @@ def test_windows_beyond_the_sampler_are_refused_and_near_it_warned_of() -> None:
 
 
 def test_a_step_above_the_fast_rates_is_warned_of() -> None:
-    """Stress and BMF that turn over within minutes, at steps of two hours: the burden under the combination is visibly off."""
+    """Stress and BMF that turn over within minutes, at steps of an hour: the burden under the combination is visibly off."""
     e, run = twin("engine.dt_hours=6", "engine.window_hours=12", "cell.stress.rate_per_hour=4", "cell.bmf.rate_per_hour=8", "cell.apoptosis.max_per_day=12")
     start = starts(e, run)
     step = step_forecast(e, run, start, arm_courses_of(e, run, start))
-    assert step.used_hours == 2.0
+    assert step.used_hours == 1.0
     products = {hazard.name: hazard.product for hazard in step.hazards}
-    assert products["stress response"] == pytest.approx(8.0)
-    assert products["apoptosis"] > 0.2
+    assert products["stress response"] == pytest.approx(4.0)
+    assert products["apoptosis"] > 0.1
     (verdict,) = [v for v in step_verdicts(e, step) if "steps of" in v.text]
     assert verdict.level == "warning"
-    assert float(verdict.advice.removeprefix("engine.dt_hours=")) < 2.0
+    assert float(verdict.advice.removeprefix("engine.dt_hours=")) < 1.0
 
 
 def test_the_error_of_the_step_is_that_of_a_second_order_scheme() -> None:
