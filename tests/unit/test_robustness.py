@@ -157,7 +157,7 @@ SMALL = (
     "robustness.draws=16",
     "robustness.levels=4",
     "robustness.cells=8",
-    "robustness.dt_hours=6.0",
+    "robustness.dt_hours=1.0",
     "robustness.confirm_draws=2",
     "robustness.confirm_packets=512",  # chance moves the combination by 0.08 log10 (one standard deviation)
 )
