@@ -33,8 +33,7 @@ class FastState(NamedTuple):
     phi: Any  # 1, Phi of the loss of activity at the end of the last step
     stress: Any  # 1, integrated stress response s
     bmf: Any  # nmol/L, BMF b
-    activator: Any  # nmol/L, free BH3 activator p
-    hazard: Any  # 1/d, death hazard at the end of the last step
+    activator: Any  # nmol/L, free BH3 activator p in the middle of the last step
 
 
 class FieldInfo(NamedTuple):
@@ -64,15 +63,14 @@ FAST_FIELDS: dict[str, FieldInfo] = {
     "stress": FieldInfo("1", "Integrated stress response", False),
     "bmf": FieldInfo("nmol/L", "BMF", False),
     "activator": FieldInfo("nmol/L", "Free BH3 activator", False),
-    "hazard": FieldInfo("1/d", "Death hazard", False),
 }
 
 
 class Drive(NamedTuple):
-    """What drugs do to the cells of a row during a step; each broadcastable to (rows, packets)."""
+    """What drugs do to the cells of a row during a step, at its mean concentration; each broadcastable to (rows, packets)."""
 
-    block: jax.Array  # 1, mTORC1 inhibition, mean over the step
-    bcl2_occupancy: jax.Array  # 1, C/Ki on BCL-2 at the end of the step
+    block: jax.Array  # 1, mTORC1 inhibition as felt over the step
+    bcl2_occupancy: jax.Array  # 1, C/Ki on BCL-2
     bclxl_occupancy: jax.Array  # 1
     mcl1_occupancy: jax.Array  # 1
     stress_drive: jax.Array  # 1, direct drive of the stress response

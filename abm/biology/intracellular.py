@@ -1,8 +1,8 @@
 """One step inside the cells: the order of the mechanisms.
 
 mTORC1 -> loss -> stress -> BMF -> BH3 balance -> hazards.  Each fast state is advanced
-exactly for inputs held at their mean over the step (second order in the step); hazards
-are the means of both ends of the step.
+exactly for inputs held at their mean over the step; the BH3 balance and the hazard are
+taken at the means of the step (midpoint rule).  Both are of second order in the step.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ def advance_cells(fast: FastState, traits: Traits, drive: Drive, cell: Cell, h: 
     phi = loss_effect(mtorc1, traits.set_point, cell.mtorc1)
     phi_mean = 0.5 * (fast.phi + phi)
     stress = advance_stress(fast.stress, phi_mean, drive.stress_drive, cell.stress, h)
-    bmf = advance_bmf(fast.bmf, traits.competence, 0.5 * (fast.stress + stress), phi_mean, cell.bmf, h)
-    activator = free_activator(fast.activator, traits, bmf, phi, drive, cell.bh3, cell.mcl1)
-    hazard = apoptosis_hazard(activator, stress, traits.death_factor, cell.apoptosis)
-    rates = CellRates(death=0.5 * (fast.hazard + hazard), slowing=slowing(phi_mean, cell.proliferation))
-    return FastState(mtorc1=mtorc1, phi=phi, stress=stress, bmf=bmf, activator=activator, hazard=hazard), rates
+    stress_mean = 0.5 * (fast.stress + stress)
+    bmf = advance_bmf(fast.bmf, traits.competence, stress_mean, phi_mean, cell.bmf, h)
+    activator = free_activator(fast.activator, traits, 0.5 * (fast.bmf + bmf), phi_mean, drive, cell.bh3, cell.mcl1)
+    death = apoptosis_hazard(activator, stress_mean, traits.death_factor, cell.apoptosis)
+    rates = CellRates(death=death, slowing=slowing(phi_mean, cell.proliferation))
+    return FastState(mtorc1=mtorc1, phi=phi, stress=stress, bmf=bmf, activator=activator), rates
 
 
 @jax.jit
@@ -53,5 +54,9 @@ def resting_state(traits: Traits, cell: Cell) -> FastState:
     bmf = bmf_target(traits.competence, stress, zero, cell.bmf)
     no_drug = Drive(zero, zero, zero, zero, zero, one, zero, zero)
     activator = free_activator(zero + 1e-6, traits, bmf, zero, no_drug, cell.bh3, cell.mcl1, steps=12)
-    hazard = apoptosis_hazard(activator, stress, traits.death_factor, cell.apoptosis)
-    return FastState(mtorc1=traits.set_point, phi=zero, stress=stress, bmf=bmf, activator=activator, hazard=hazard)
+    return FastState(mtorc1=traits.set_point, phi=zero, stress=stress, bmf=bmf, activator=activator)
+
+
+def resting_hazard(rest: FastState, traits: Traits, cell: Cell) -> jax.Array:
+    """Death hazard of undisturbed cells, 1/d."""
+    return apoptosis_hazard(rest.activator, rest.stress, traits.death_factor, cell.apoptosis)

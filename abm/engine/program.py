@@ -211,9 +211,7 @@ def _book_draw(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hi
     return tally._replace(births=tally.births + born, deaths=tally.deaths + dead, cells=cells)
 
 
-def _book_moves(
-    model: Model, tally: Tally, before: Packets, after: Packets, moves: list[list[jax.Array | None]], mutations: Mutations | None
-) -> Tally:
+def _book_moves(model: Model, tally: Tally, before: Packets, after: Packets, moves: list[list[jax.Array | None]], mutations: Mutations | None) -> Tally:
     """Tally after moves between columns and mutations; a mutant may take the place of a packet that was empty, so moves are those of clones before."""
     if moves:
         none = jnp.zeros_like(before.counts[0])

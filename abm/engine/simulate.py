@@ -47,7 +47,7 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     either side of the moves makes the split symmetric (Strang 1968,
     doi:10.1137/0705041): at the ends of windows its error is of second order in the window.
     Packings are due at multiples of `packing_hours`.  Births and deaths are drawn before
-    moves and before packings.
+    moves and packings and at the ends of windows, so that to look there changes nothing.
     """
     steps = int(np.ceil(end_day * 24.0 / dt_hours - 1e-9))
     base = np.arange(steps + 1) * (dt_hours / 24.0)
@@ -60,7 +60,8 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     every_pack = max(1, round(packing_hours / dt_hours))
     moves = on_grid & (k % every == every // 2) & (k > 0)
     pack = on_grid & (k % every_pack == 0) & (k > 0)
-    return Grid(times=times, drawn=moves | pack, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
+    ends = on_grid & (k % every == 0) & (k > 0)
+    return Grid(times=times, drawn=moves | pack | ends, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
 
 
 class Segment(NamedTuple):

@@ -24,7 +24,7 @@ from scipy.stats import qmc
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
-from abm.biology.intracellular import advance_cells, resting_state
+from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
 from abm.cells import Drive, FastState, Traits
 from abm.engine.transition import Law, constant_law, no_time, then
@@ -128,7 +128,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         released=column([float(np.rint(ln.yield_per_cell)) for ln in items]),
         killable=jnp.asarray([[[1.0 if ln.blood_cells is not None else 0.0] for ln in items]], jnp.float32),
         traits=traits,
-        resting_hazard=resting_state(traits, cell).hazard,
+        resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
     )
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from jax import lax
 
 from abm.engine.devices import pad_rows
-from abm.models.mean_field_xenograft import Course, TwinParams, TwinState, begin_twin, step_twin
+from abm.models.mean_field_xenograft import TwinParams, TwinState, begin_twin, step_twin
+from abm.pharmacology.action import Values
 
 # Steps of one call of the compiled program, and the number to whose multiples rows are filled up.
 STEPS_PER_CALL = 64
@@ -56,33 +57,33 @@ def begin_path(params: TwinParams) -> TwinState:
 
 
 def run_path(
-    params: TwinParams, state: TwinState, course: Course, h_days: float, *, groups: int, clones: int, level: np.ndarray | None = None, check_every: int = 1
+    params: TwinParams, state: TwinState, course: Values, h_days: float, *, groups: int, clones: int, level: np.ndarray | None = None, check_every: int = 1
 ) -> Path:
     """Run rows along their course of concentrations.
 
     Args:
         params: Numbers of the rows.
         state: State at the start.
-        course: Free concentrations, float64 (steps, rows, drugs).
+        course: Mean free concentrations over each step, nmol/L, float64 (steps, rows, drugs).
         h_days: Step, d.
         groups: Groups of trait points of all clones together, within which cells redraw.
         clones: Clones of a row.
         level: Cells at which a row stands still, (rows,); None = never.
         check_every: Steps between two looks at the level.
     """
-    rows, steps = len(params.b_max), len(course.end)
+    rows, steps = len(params.b_max), len(course)
     width, calls = -(-rows // _ROWS) * _ROWS, -(-steps // STEPS_PER_CALL)
     wide = jax.tree.map(lambda x: _filled(x, width), params)
     now = jax.tree.map(lambda x: _filled(x, width), state)
     limit = _filled(np.full(rows, np.inf) if level is None else np.asarray(level, np.float64), width)
-    whole = jax.tree.map(lambda x: np.pad(_filled(x, width, axis=1), ((0, calls * STEPS_PER_CALL - steps), (0, 0), (0, 0))), course)
+    whole = np.pad(_filled(course, width, axis=1), ((0, calls * STEPS_PER_CALL - steps), (0, 0), (0, 0)))
     index = np.arange(calls * STEPS_PER_CALL)
     looked = (index % check_every == 0) & (index < steps)
     parts, still = [], np.zeros(width, bool)
     for k in range(0, calls * STEPS_PER_CALL, STEPS_PER_CALL):
         piece = slice(k, k + STEPS_PER_CALL)
-        conc: Course = jax.tree.map(lambda x, s=piece: x[s], whole)
-        now, look = _advance(wide, now, still, conc, looked[piece], limit, np.float64(h_days), groups, clones)
+        mean_nm = whole[piece]
+        now, look = _advance(wide, now, still, mean_nm, looked[piece], limit, np.float64(h_days), groups, clones)
         parts.append(jax.tree.map(np.asarray, look))
         still = parts[-1].still[-1]
         if still.all():
@@ -99,24 +100,24 @@ def _filled(x: Any, rows: int, axis: int = 0) -> np.ndarray:
 
 @functools.partial(jax.jit, static_argnums=(7, 8))
 def _advance(
-    params: TwinParams, state: TwinState, still: jax.Array, course: Course, looked: jax.Array, limit: jax.Array, h: jax.Array, groups: int, clones: int
+    params: TwinParams, state: TwinState, still: jax.Array, course: jax.Array, looked: jax.Array, limit: jax.Array, h: jax.Array, groups: int, clones: int
 ) -> tuple[TwinState, Look]:
     rows = limit.shape[0]
 
     def by_clone(x: jax.Array) -> jax.Array:
         return jnp.sum(x.reshape(rows, clones, -1), axis=2)
 
-    def step(carry: tuple[TwinState, jax.Array], given: tuple[Course, jax.Array]) -> tuple[tuple[TwinState, jax.Array], Look]:
+    def step(carry: tuple[TwinState, jax.Array], given: tuple[jax.Array, jax.Array]) -> tuple[tuple[TwinState, jax.Array], Look]:
         before, still = carry
-        conc, look_now = given
+        mean_nm, look_now = given
         total = jnp.sum(before.cells.cycling + before.cells.quiescent, axis=1)
         still = still | (look_now & (total >= limit))
-        after, rates, hazards = step_twin(params, before, conc, h, groups)
+        after, rates, hazards = step_twin(params, before, mean_nm, h, groups)
         kept: TwinState = jax.tree.map(lambda a, b: jnp.where(still.reshape((-1,) + (1,) * (a.ndim - 1)), a, b), before, after)
         cells = kept.cells.cycling + kept.cells.quiescent
         sums, points = by_clone(cells), cells.shape[1] // clones
         dividing = 0.5 * (before.cells.cycling + after.cells.cycling)
-        ratio = conc.mean * params.targets.inverse_ic50_mtorc1
+        ratio = mean_nm * params.targets.inverse_ic50_mtorc1
         look = Look(
             burden=jnp.sum(sums, axis=1),
             divisions=jnp.where(still, 0.0, h * jnp.sum(hazards.division * dividing, axis=1)),

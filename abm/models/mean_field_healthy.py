@@ -17,15 +17,15 @@ from jax import lax
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard
 from abm.biology.heredity import express, mean_traits
-from abm.biology.intracellular import advance_cells, resting_state
+from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
 from abm.cells import Traits
 from abm.engine.mean_field import redraw, spread_rows, stacked
-from abm.models.mean_field_xenograft import Course, row_drive, row_targets
+from abm.models.mean_field_xenograft import row_drive, row_targets
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.drug import Drug
 from abm.parameters.lineage import Lineage
-from abm.pharmacology.action import TargetTable
+from abm.pharmacology.action import TargetTable, Values
 
 
 class HealthyTwin(NamedTuple):
@@ -78,15 +78,15 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
     )
 
 
-def simulate_healthy(twin: HealthyTwin, course: Course, h_days: float, *, mixed: bool = False) -> list[np.ndarray]:
+def simulate_healthy(twin: HealthyTwin, course: Values, h_days: float, *, mixed: bool = False) -> list[np.ndarray]:
     """Blood counts relative to rest, one array (steps + 1, rows) per lineage.
 
     Args:
         mixed: Whether surviving cells spread over all traits at once, so that none are selected.
     """
     rows = twin.k_tr.shape[0]
-    number = rows // course.end.shape[1]
-    repeated = Course(*(np.tile(np.asarray(c), (1, number, 1)) for c in course))
+    number = rows // course.shape[1]
+    repeated = np.tile(np.asarray(course), (1, number, 1))
     counts = _simulate(spread_rows(twin, 0, rows), spread_rows(repeated, 1, rows), np.float64(h_days), mixed)
     return np.split(np.asarray(counts)[:, :rows], number, axis=1)
 
@@ -96,21 +96,22 @@ def _average(x: jax.Array) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=3)
-def _simulate(twin: HealthyTwin, course: Course, h: jax.Array, mixed: bool) -> jax.Array:
+def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -> jax.Array:
     cell, targets = twin.cell, twin.targets
     rows, points = twin.progenitors.bim.shape
     both = jax.tree.map(lambda p, b: jnp.concatenate([p, b], axis=1), twin.progenitors, twin.blood)
     rest = resting_state(both, cell)
+    at_rest = resting_hazard(rest, both, cell)
     dying = 1.0 / twin.life
 
     def spread(x: jax.Array) -> jax.Array:
         return jnp.broadcast_to(_average(x), x.shape) if mixed else x
 
-    def step(state: Any, conc: Course) -> tuple[Any, jax.Array]:
+    def step(state: Any, mean_nm: jax.Array) -> tuple[Any, jax.Array]:
         fast, occupied, pool, transit, blood, before = state
-        action, occupied = row_drive(conc, occupied, targets, cell.mtorc1, h)
+        action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
         fast, rates = advance_cells(fast, both, action, cell, h)
-        excess = jnp.maximum(rates.death - rest.hazard, 0.0)
+        excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
         factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max)
@@ -131,6 +132,6 @@ def _simulate(twin: HealthyTwin, course: Course, h: jax.Array, mixed: bool) -> j
         return (fast, occupied, grown, stages, blood, count), jnp.mean(blood, axis=1)
 
     one, full = jnp.ones((rows, 1)), jnp.ones((rows, points))
-    state = (rest, jnp.zeros((rows, course.end.shape[2])), full, [one] * TRANSIT_STAGES, full, one)
+    state = (rest, jnp.zeros((rows, course.shape[2])), full, [one] * TRANSIT_STAGES, full, one)
     _, counts = lax.scan(step, state, course)
     return jnp.concatenate([jnp.ones((1, rows)), counts])

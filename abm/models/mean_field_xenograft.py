@@ -28,7 +28,7 @@ from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell, Mtorc1
 from abm.parameters.drug import Drug, Pharmacokinetics
 from abm.parameters.leukaemia import Leukaemia
-from abm.pharmacology.action import TargetTable, advance_mtorc1_block, drive, free_factor, target_table
+from abm.pharmacology.action import TargetTable, Values, advance_mtorc1_block, drive, free_factor, target_table
 from abm.pharmacology.compartments import IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ExposurePlan, advance_exposure, plan_exposure
 from abm.pharmacology.regimen import Dose
@@ -43,13 +43,6 @@ class TwinRow:
     drugs: dict[str, Drug]
     burden: float  # cells at the start
     capacity: float  # cells; inf in a dish
-
-
-class Course(NamedTuple):
-    """Free concentrations at the cell, nmol/L, float64 (steps, rows, drugs)."""
-
-    end: Any  # at the end of each step
-    mean: Any  # over each step
 
 
 class TwinParams(NamedTuple):
@@ -91,8 +84,8 @@ def dosed_course(
     doses: list[tuple[Dose, ...]],
     arm_of_row: np.ndarray,
     grid_days: np.ndarray,
-) -> Course:
-    """Free concentrations in typical subjects, one row each.
+) -> Values:
+    """Mean free concentration at the cell over each step in typical subjects, one row each; nmol/L, float64 (steps, rows, drugs).
 
     Args:
         pharmacokinetics: Of every row, by drug; the drugs are those of `masses`, in its order.
@@ -111,23 +104,22 @@ def dosed_course(
     individual = IndividualPk.stack(per_drug, rows=len(pharmacokinetics))
     plan = plan_exposure(individual, drugs=drugs, molar_mass_g_per_mol=list(masses.values()), doses=doses, arm_of_row=arm_of_row, grid_days=grid_days)
     free = np.array([[free_factor(pk[drug]) for drug in drugs] for pk in pharmacokinetics]).reshape(len(pharmacokinetics), len(drugs))
-    course: Course = _expose(plan, np.asarray(arm_of_row, np.int32), free, len(grid_days) - 1)
+    course: jax.Array = _expose(plan, np.asarray(arm_of_row, np.int32), free, len(grid_days) - 1)
     return course
 
 
 @functools.partial(jax.jit, static_argnums=3)
-def _expose(plan: ExposurePlan, arm_of_row: jax.Array, free: jax.Array, steps: int) -> Course:
-    def step(state: jax.Array, k: jax.Array) -> tuple[jax.Array, Course]:
+def _expose(plan: ExposurePlan, arm_of_row: jax.Array, free: jax.Array, steps: int) -> jax.Array:
+    def step(state: jax.Array, k: jax.Array) -> tuple[jax.Array, jax.Array]:
         after = advance_exposure(state, plan, k, arm_of_row, jnp.ones_like(free))
-        return after.state, Course(after.end_nm * free, after.mean_nm * free)
+        return after.state, after.mean_nm * free
 
     return lax.scan(step, jnp.asarray(plan.initial_state), jnp.arange(steps))[1]
 
 
-def constant_course(free_nm: np.ndarray, steps: int) -> Course:
+def constant_course(free_nm: np.ndarray, steps: int) -> Values:
     """Course of a dish from constant free concentrations (rows, drugs)."""
-    held = np.broadcast_to(np.asarray(free_nm, np.float64), (steps, *np.shape(free_nm)))
-    return Course(held, held)
+    return np.broadcast_to(np.asarray(free_nm, np.float64), (steps, *np.shape(free_nm)))
 
 
 def row_targets(drugs: list[dict[str, Drug]], order: list[str]) -> TargetTable:
@@ -174,12 +166,10 @@ def build_twin(rows: list[TwinRow], order: list[str], normals: np.ndarray, group
     )
 
 
-def row_drive(conc: Course, occupied: jax.Array, targets: TargetTable, mtorc1: Mtorc1, h: jax.Array) -> tuple[Drive, jax.Array]:
-    """(drive, occupancy) of a step under the concentrations of that step, as in the packet model, in float64."""
-    occupied, block = advance_mtorc1_block(occupied, conc.mean, targets, h, relaxation_per_day(mtorc1))
-    at_end, over_step = drive(conc.end, targets), drive(conc.mean, targets)
-    killing = {name: getattr(over_step, name) for name in ("cytotoxic_cycling_per_day", "cytotoxic_quiescent_per_day")}
-    action = jax.tree.map(lambda x: x.astype(jnp.float64)[:, None], (block, *at_end._replace(**killing)))
+def row_drive(mean_nm: jax.Array, occupied: jax.Array, targets: TargetTable, mtorc1: Mtorc1, h: jax.Array) -> tuple[Drive, jax.Array]:
+    """(drive, occupancy) of a step under the mean concentrations of that step (rows, drugs), as in the packet model, in float64."""
+    occupied, block = advance_mtorc1_block(occupied, mean_nm, targets, h, relaxation_per_day(mtorc1))
+    action = jax.tree.map(lambda x: x.astype(jnp.float64)[:, None], (block, *drive(mean_nm, targets)))
     return Drive(*action), occupied
 
 
@@ -192,10 +182,10 @@ def begin_twin(params: TwinParams) -> TwinState:
     return TwinState(start, resting_state(params.traits, params.cell), jnp.zeros((rows, drugs)), burden, nothing)
 
 
-def step_twin(params: TwinParams, state: TwinState, conc: Course, h: jax.Array, groups: int) -> tuple[TwinState, CellRates, Hazards]:
-    """(state, rates inside the cells, hazards) of a step of `h` days under the concentrations of that step, (rows, drugs)."""
+def step_twin(params: TwinParams, state: TwinState, mean_nm: jax.Array, h: jax.Array, groups: int) -> tuple[TwinState, CellRates, Hazards]:
+    """(state, rates inside the cells, hazards) of a step of `h` days under its mean concentrations (rows, drugs)."""
     cell, traits, w = params.cell, params.traits, state.cells
-    action, occupied = row_drive(conc, state.occupied, params.targets, cell.mtorc1, h)
+    action, occupied = row_drive(mean_nm, state.occupied, params.targets, cell.mtorc1, h)
     fast, rates = advance_cells(state.fast, traits, action, cell, h)
     burden = jnp.sum(w.cycling + w.quiescent, axis=1)
     # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
@@ -216,7 +206,7 @@ def step_twin(params: TwinParams, state: TwinState, conc: Course, h: jax.Array, 
     return TwinState(after, fast, occupied, burden, killed), rates, hazards
 
 
-def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int) -> TwinSeries:
+def simulate_twin(params: TwinParams, course: Values, h_days: float, groups: int) -> TwinSeries:
     """Run all rows; `groups` counts the groups of all clones together."""
     rows = params.b_max.shape[0]
     series = _simulate(spread_rows(params, 0, rows), spread_rows(course, 1, rows), np.float64(h_days), groups)
@@ -224,18 +214,18 @@ def simulate_twin(params: TwinParams, course: Course, h_days: float, groups: int
 
 
 @functools.partial(jax.jit, static_argnums=3)
-def _simulate(params: TwinParams, course: Course, h: jax.Array, groups: int) -> TwinSeries:
+def _simulate(params: TwinParams, course: Values, h: jax.Array, groups: int) -> TwinSeries:
     def observe(state: TwinState, slowing: jax.Array) -> TwinSeries:
         w = state.cells
         burden = jnp.sum(w.cycling + w.quiescent, axis=1)
         dividing = jnp.sum(w.cycling * params.b_max * slowing * params.traits.division_factor, axis=1)
         return TwinSeries(burden, dividing / jnp.maximum(burden, 1e-300), state.killed)
 
-    def step(state: TwinState, conc: Course) -> tuple[TwinState, TwinSeries]:
-        after, rates, _ = step_twin(params, state, conc, h, groups)
+    def step(state: TwinState, mean_nm: jax.Array) -> tuple[TwinState, TwinSeries]:
+        after, rates, _ = step_twin(params, state, mean_nm, h, groups)
         return after, observe(after, rates.slowing)
 
     state = begin_twin(params)
     first = observe(state, jnp.ones_like(state.fast.phi))
-    _, series = lax.scan(step, state, course)
+    _, series = lax.scan(step, state, jnp.asarray(course))
     return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), first, series)

@@ -101,7 +101,7 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
     step = advance_exposure(rows.drug_state, params.exposure, k, params.arm_of_row, rows.gate)
     mean_free = step.mean_nm * params.free
     occupied, block = advance_mtorc1_block(rows.occupied, mean_free, params.targets, h, relaxation_per_day(params.cell.mtorc1))
-    action, over_step = drive(step.end_nm * params.free, params.targets), drive(mean_free, params.targets)
+    action = drive(mean_free, params.targets)
     record = ExposureRecord(
         now=step.end_nm,
         auc=rows.record.auc + step.mean_nm * h,
@@ -115,9 +115,8 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         mcl1_occupancy=action.mcl1_occupancy[:, None],
         stress_drive=action.stress_drive[:, None],
         bim_fold=action.bim_fold[:, None],
-        # A hazard of its own, not averaged over both ends inside the cells.
-        cytotoxic_cycling=over_step.cytotoxic_cycling_per_day[:, None],
-        cytotoxic_quiescent=over_step.cytotoxic_quiescent_per_day[:, None],
+        cytotoxic_cycling=action.cytotoxic_cycling_per_day[:, None],
+        cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
     )
     return rows._replace(drug_state=step.state, occupied=occupied, record=record), result
 

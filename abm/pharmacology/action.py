@@ -85,14 +85,14 @@ def target_table(drugs: Mapping[str, Drug], order: Sequence[str]) -> TargetTable
     return TargetTable(**{name: np.array([column.get(name, _absent(name)) for column in columns], dtype=np.float64) for name in names})
 
 
-def drive(end_free_nm: jax.Array, table: TargetTable) -> Drive:
+def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
     """Drive of the cells by the free concentrations.
 
     Args:
-        end_free_nm: Free concentrations (rows, drugs), nmol/L, not negative.
+        free_nm: Free concentrations (rows, drugs), nmol/L, not negative.
         table: Targets of the drugs.
     """
-    free = end_free_nm.astype(jnp.float64)
+    free = free_nm.astype(jnp.float64)
     cytotoxic = table.cytotoxic_max_per_day * _hill(free, table.cytotoxic_inverse_ec50, table.cytotoxic_hill)
     folds = 1.0 + table.bim_extra_fold * _hill(free, table.bim_inverse_ec50, table.bim_hill)
     return Drive(

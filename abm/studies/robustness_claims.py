@@ -10,11 +10,12 @@ import pandas as pd
 
 from abm.engine.mean_field import trait_points
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy
-from abm.models.mean_field_xenograft import Course, TwinRow, build_twin, constant_course, dosed_course, simulate_twin
+from abm.models.mean_field_xenograft import TwinRow, build_twin, constant_course, dosed_course, simulate_twin
 from abm.models.xenograft_setup import arm_doses, drugs_given
 from abm.parameters.experiment import Experiment
 from abm.parameters.host import Host
 from abm.parameters.robustness import Robustness
+from abm.pharmacology.action import Values
 
 CORE = ("venetoclax_weak", "combination_deep", "beyond_bliss", "bmf_null_loses", "isr_off_loses")
 SINGLE = ("venetoclax_weak", "everolimus_cytostatic", *CORE[1:], "etp_responds", "healthy_spared")
@@ -55,7 +56,7 @@ def without_isr(experiment: Experiment) -> Experiment:
     return dataclasses.replace(experiment, cell=dataclasses.replace(cell, stress=dataclasses.replace(cell.stress, gain=0.0)))
 
 
-def arm_course(experiments: list[Experiment], arms: list[str], days: float, dt_hours: float) -> Course:
+def arm_course(experiments: list[Experiment], arms: list[str], days: float, dt_hours: float) -> Values:
     """Course of free drug of each experiment under its arm, in typical subjects."""
     first = experiments[0]
     drugs = drugs_given(first)

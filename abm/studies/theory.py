@@ -150,5 +150,3 @@ def _search(search: Search, context: Context) -> dict[str, np.ndarray]:
         context.progress.update(done, f"{done:.0%} of the subjects have reached the number of cells")
     last = search.observe(observe_tally)
     return {key: np.stack([first[key], last[key]], axis=1) for key in first}
-
-

@@ -68,13 +68,13 @@ def check_draws(experiment: Experiment) -> None:
     """Draws must be close enough for the sampler to be exact.
 
     Raises:
-        InputError: If a cycling cell divides more than MAX_BIRTHS_PER_STEP times between two draws, a window apart.
+        InputError: If a cycling cell divides more than MAX_BIRTHS_PER_STEP times between two draws, half a window apart.
     """
-    window_days = hours_to_days(max(experiment.engine.window_hours, step_hours(experiment)))
+    half_window_days = hours_to_days(max(0.5 * experiment.engine.window_hours, step_hours(experiment)))
     for name in experiment.cohort.leukaemias:
         b_max, _ = balanced_growth(experiment.leukaemias[name].growth)
-        if b_max * window_days > MAX_BIRTHS_PER_STEP:
-            most = 24.0 * MAX_BIRTHS_PER_STEP / b_max
+        if b_max * half_window_days > MAX_BIRTHS_PER_STEP:
+            most = 2.0 * 24.0 * MAX_BIRTHS_PER_STEP / b_max
             raise InputError(
                 f"engine.window_hours = {experiment.engine.window_hours:g}: too long for leukaemia '{name}', whose cycling cells divide "
                 f"{b_max:.2g} times a day; at most {most:.3g} h."

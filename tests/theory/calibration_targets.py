@@ -25,11 +25,12 @@ from abm.config.build import build
 from abm.config.compose import compose
 from abm.engine.mean_field import trait_points
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy
-from abm.models.mean_field_xenograft import Course, TwinRow, TwinSeries, build_twin, constant_course, dosed_course, simulate_twin
+from abm.models.mean_field_xenograft import TwinRow, TwinSeries, build_twin, constant_course, dosed_course, simulate_twin
 from abm.parameters.cell import Cell
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Growth, Leukaemia
 from abm.parameters.lineage import Lineage
+from abm.pharmacology.action import Values
 from abm.pharmacology.regimen import Dose
 
 LN2 = float(np.log(2.0))
@@ -103,7 +104,7 @@ def _prototype_points(n: int, seed: int) -> np.ndarray:
     return np.stack([*z[:4], np.zeros(n), z[5], z[4]])
 
 
-def run_rows(rows: list[TwinRow], course: Course, setting: Setting, dt_hours: float, ki_factor: np.ndarray | None = None) -> TwinSeries:
+def run_rows(rows: list[TwinRow], course: Values, setting: Setting, dt_hours: float, ki_factor: np.ndarray | None = None) -> TwinSeries:
     """Run rows of the twin; `ki_factor` multiplies the Ki of mimetics on BCL-2 of every row."""
     groups = max(setting.levels, 1)
     params = build_twin(rows, ORDER, _points(setting), groups)
@@ -113,7 +114,7 @@ def run_rows(rows: list[TwinRow], course: Course, setting: Setting, dt_hours: fl
     return simulate_twin(params, course, dt_hours / 24.0, clones * groups)
 
 
-def mouse_course(experiment: Experiment, amounts: list[tuple[float, float, float]], days: float, end: float, dt_hours: float) -> Course:
+def mouse_course(experiment: Experiment, amounts: list[tuple[float, float, float]], days: float, end: float, dt_hours: float) -> Values:
     """Course for arms of (venetoclax, everolimus, navitoclax) mg/kg, one row each."""
     kg = experiment.host.weight_kg
     doses = []

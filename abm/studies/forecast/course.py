@@ -11,9 +11,10 @@ from scipy.special import ndtri
 from abm.engine.mean_field import trait_points
 from abm.engine.packing import clone_shares
 from abm.models.mean_field_course import Path, begin_path, run_path, take_rows
-from abm.models.mean_field_xenograft import Course, TwinParams, TwinRow, build_twin, dosed_course
+from abm.models.mean_field_xenograft import TwinParams, TwinRow, build_twin, dosed_course
 from abm.models.xenograft_setup import arm_doses, drugs_given
 from abm.parameters.experiment import Experiment
+from abm.pharmacology.action import Values
 from abm.studies.forecast.randomisation import burden_to_qualify
 from abm.studies.forecast.record import ArmCourse, Start
 from abm.studies.lead_in import step_hours
@@ -65,7 +66,7 @@ def run_twin(experiment: Experiment) -> TwinRun:
     steps = int(np.ceil(trial.lead_in_max_days * 24.0 / hours - 1e-9))
     nothing = np.zeros((steps, len(level), drugs))
     every = max(1, round(experiment.engine.window_hours / hours))
-    lead_in = run_path(growing, begin_path(growing), Course(nothing, nothing), hours / 24.0, groups=groups, clones=clones, level=level, check_every=every)
+    lead_in = run_path(growing, begin_path(growing), nothing, hours / 24.0, groups=groups, clones=clones, level=level, check_every=every)
     typical = np.repeat(np.arange(len(names)) * len(QUANTILES) + TYPICAL, len(arms))
     rows, start = take_rows(growing, typical), take_rows(lead_in.state, typical)
     burden = (start.cells.cycling + start.cells.quiescent).sum(axis=1)
@@ -73,7 +74,7 @@ def run_twin(experiment: Experiment) -> TwinRun:
 
     def path(days: float, step: float) -> Path:
         course = arm_courses(experiment, days, step)
-        each = Course(*(np.asarray(x)[:, np.tile(np.arange(len(arms)), len(names))] for x in course))
+        each = np.asarray(course)[:, np.tile(np.arange(len(arms)), len(names))]
         return run_path(rows, start, each, step / 24.0, groups=groups, clones=clones)
 
     whole = path(trial.follow_up_days, hours)
@@ -98,7 +99,7 @@ def _typical(experiment: Experiment, names: tuple[str, ...]) -> tuple[TwinParams
     return params, 1 + max(len(row.leukaemia.subclones) for row in rows)
 
 
-def arm_courses(experiment: Experiment, days: float, hours: float) -> Course:
+def arm_courses(experiment: Experiment, days: float, hours: float) -> Values:
     """Free concentrations of each arm in a typical subject, (steps, arms, drugs), nmol/L."""
     drugs, arms, host = drugs_given(experiment), list(experiment.arms), experiment.host
     steps = int(np.ceil(days * 24.0 / hours - 1e-9))

@@ -24,7 +24,7 @@ class Hazard:
     name: str
     per_day: float
     where: str  # leukaemia and arm in which it is largest, or empty
-    interval: str  # step | window | packing
+    interval: str  # step | draw | window
     product: float  # rate x interval, 1
     law: str  # how the engine deals with it
 

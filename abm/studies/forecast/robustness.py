@@ -9,7 +9,7 @@ import numpy as np
 
 from abm.engine.mean_field import trait_points
 from abm.models.mean_field_course import STEPS_PER_CALL, begin_path, run_path
-from abm.models.mean_field_xenograft import Course, TwinRow, build_twin
+from abm.models.mean_field_xenograft import TwinRow, build_twin
 from abm.models.xenograft_setup import drugs_given
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.memory import PROGRAM_BYTES, free_memory, machine_memory, resident
@@ -35,7 +35,7 @@ def robustness_forecast(experiment: Experiment) -> Forecast:
     work = float(batches * rows * points * steps)
     rate = twin_rate(experiment)
     # Courses of concentration, looks and the state of a batch, float64.
-    held = 8 * rows * (_STATES * points + steps * (3 + 2 * len(drugs_given(experiment))))
+    held = 8 * rows * (_STATES * points + steps * (3 + len(drugs_given(experiment))))
     process = resident() + PROGRAM_BYTES
     memory = Memory(held, held // rows, 0, 0, process, process + held, machine_memory(), free_memory(), "cpu", 0, 0)
     confirm = _CONFIRM_SECONDS * s.confirm_draws
@@ -87,6 +87,6 @@ def twin_rate(experiment: Experiment) -> float:
     seconds = []
     for _ in range(3):
         began = time.perf_counter()
-        run_path(params, begin_path(params), Course(nothing, nothing), 1.0 / 24.0, groups=levels * clones, clones=clones)
+        run_path(params, begin_path(params), nothing, 1.0 / 24.0, groups=levels * clones, clones=clones)
         seconds.append(time.perf_counter() - began)
     return rows * levels * cells * clones * STEPS_PER_CALL / float(np.median(seconds[1:]))

@@ -28,6 +28,7 @@ def step_forecast(experiment: Experiment, run: TwinRun, start: tuple[Start, ...]
     engine, used = experiment.engine, step_hours(experiment)
     # A window is a whole number of steps, and never shorter than one.
     window = max(engine.window_hours, used)
+    between_draws = max(0.5 * window, used)
     fastest = max(balanced_growth(experiment.leukaemias[name].growth)[0] for name in run.leukaemias)
     errors = run.error_log10
     worst = int(np.argmax(errors)) if len(errors) else 0
@@ -36,10 +37,10 @@ def step_forecast(experiment: Experiment, run: TwinRun, start: tuple[Start, ...]
         used_hours=used,
         window_hours=window,
         packing_hours=engine.packing_hours,
-        hazards=tuple(_step_hazards(experiment, run, used) + _window_hazards(experiment, run, courses, window)),
-        births_per_draw=fastest * window / HOURS_PER_DAY,
+        hazards=tuple(_step_hazards(experiment, run, used) + _window_hazards(experiment, run, courses, window, between_draws)),
+        births_per_draw=fastest * between_draws / HOURS_PER_DAY,
         most_births_per_draw=MAX_BIRTHS_PER_STEP,
-        longest_window_hours=HOURS_PER_DAY * MAX_BIRTHS_PER_STEP / fastest if fastest > 0.0 else np.inf,
+        longest_window_hours=2.0 * HOURS_PER_DAY * MAX_BIRTHS_PER_STEP / fastest if fastest > 0.0 else np.inf,
         error_log10=float(errors[worst]),
         error_where=" under ".join(run.rows[worst]),
         window_error_log10=max(window_error(experiment, experiment.leukaemias[s.leukaemia], s, window) for s in start),
@@ -81,7 +82,7 @@ def _step_hazards(experiment: Experiment, run: TwinRun, used: float) -> list[Haz
     return [hazard for hazard in found if hazard.per_day > 1e-12]
 
 
-def _window_hazards(experiment: Experiment, run: TwinRun, courses: tuple[ArmCourse, ...], window: float) -> list[Hazard]:
+def _window_hazards(experiment: Experiment, run: TwinRun, courses: tuple[ArmCourse, ...], window: float, between_draws: float) -> list[Hazard]:
     """What a window must resolve."""
     host = experiment.host
     growth = [experiment.leukaemias[name].growth for name in run.leukaemias]
@@ -91,7 +92,7 @@ def _window_hazards(experiment: Experiment, run: TwinRun, courses: tuple[ArmCour
     where = f"{fastest.leukaemia} under {fastest.arm}"
     subject = max(balanced_growth(g)[0] for g in growth) * float(growth_factors(host.growth_cv)[-1])
     return [
-        _hazard("division between draws, a fast subject", subject, "", "window", window, f"sampler exact up to {MAX_BIRTHS_PER_STEP:g}"),
+        _hazard("division between draws, a fast subject", subject, "", "draw", between_draws, f"sampler exact up to {MAX_BIRTHS_PER_STEP:g}"),
         _hazard("cycling to quiescent and back", switching, "", "window", window, MATRIX),
         _hazard("egress to the blood", egress, where, "window", window, MATRIX),
         _hazard("return from the blood", 1.0 / host.blood_residence_days, "", "window", window, MATRIX),

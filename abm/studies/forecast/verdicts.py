@@ -31,7 +31,7 @@ def step_verdicts(experiment: Experiment, step: StepForecast) -> Iterator[Verdic
     if step.births_per_draw > limit:
         text = f"windows of {window}: a cycling cell divides {step.births_per_draw:.2g} times between two draws, the sampler is exact up to {limit:g}"
         yield Verdict("refused", text, shorter)
-    elif any(h.interval == "window" and h.law.startswith("sampler") and h.product > limit for h in step.hazards):
+    elif any(h.interval == "draw" and h.law.startswith("sampler") and h.product > limit for h in step.hazards):
         yield Verdict("warning", f"windows of {window}: subjects that divide fast are beyond the sampler's limit of {limit:g} births per draw", shorter)
     elif step.births_per_draw > NEARLY * limit:
         yield Verdict("warning", f"windows of {window} are close to the longest at which the sampler is exact, {step.longest_window_hours:.3g} h", shorter)

@@ -100,9 +100,9 @@ def test_zero_dose_is_vehicle(whole: Carry) -> None:
 
 
 def test_pieces_and_looks_change_nothing(whole: Carry) -> None:
-    """Stops at packings, with a look at each."""
+    """Stops at the ends of windows, with a look at each."""
     simulation = small_simulation(small_experiment())
-    for step in (0, 24, 24, 48, 72, simulation.grid.steps):
+    for step in (0, 12, 12, 36, 60, simulation.grid.steps):
         simulation.run_to(step)
         simulation.observe(lambda params, carry: carry.tally.cells)
     assert differences(simulation.carry(), whole) == []
@@ -168,12 +168,12 @@ def test_batches_change_nothing(whole: Carry, batches: int) -> None:
 
 
 def test_moves_cover_whole_windows_in_their_middle() -> None:
-    """Moves in the middle of windows, packing at its own multiples, draws before both; stops add draws, never moves."""
+    """Moves in the middle of windows, packing at its own multiples, draws before both and at the ends of windows; stops add draws, never moves."""
     grid = make_grid(3.0, 1.0, 12.0, 24.0, extra_days=(1.3,))
     hours = grid.times * 24.0
     assert grid.window_days == 0.5
     assert hours[grid.moves].round(6).tolist() == [6, 18, 30, 42, 54, 66]
-    assert hours[grid.drawn].round(6).tolist() == [6, 18, 24, 30, 42, 48, 54, 66, 72]
+    assert hours[grid.drawn].round(6).tolist() == [6, 12, 18, 24, 30, 36, 42, 48, 54, 60, 66, 72]
     assert hours[grid.pack].round(6).tolist() == [24, 48, 72]
     assert np.any(np.isclose(grid.times, 1.3))
     whole = segments_between(grid, 0, grid.steps)

@@ -140,13 +140,13 @@ def test_windows_beyond_the_sampler_are_refused_and_near_it_warned_of() -> None:
     courses = arm_courses_of(e, run, start)
 
     def verdicts(hours: float) -> list[Verdict]:
-        engine = dataclasses.replace(e.engine, window_hours=hours, packing_hours=48.0)
-        other = dataclasses.replace(e, engine=engine, readout=dataclasses.replace(e.readout, interval_hours=48.0))
+        engine = dataclasses.replace(e.engine, window_hours=hours, packing_hours=144.0)
+        other = dataclasses.replace(e, engine=engine, readout=dataclasses.replace(e.readout, interval_hours=144.0))
         return list(step_verdicts(other, step_forecast(other, run, start, courses)))
 
     assert verdicts(12.0) == []
-    assert levels(verdicts(24.0))[0] == "warning"
-    refused = verdicts(48.0)
+    assert levels(verdicts(48.0))[0] == "warning"
+    refused = verdicts(72.0)
     assert refused[0].level == "refused"
     assert refused[0].advice == "engine.window_hours=24"
     twice = [window_error(e, e.leukaemias["bmf_competent"], start[0], h) for h in (6.0, 12.0)]

@@ -153,7 +153,7 @@ def test_result_is_valid_and_opens_with_xarray(tmp_path: Path) -> None:
 
 
 def test_a_window_too_long_for_the_sampler_is_refused_with_the_longest_that_fits() -> None:
-    with pytest.raises(InputError, match=r"engine.window_hours = 12: too long for leukaemia 'bmf_competent'.* at most 4\."):
+    with pytest.raises(InputError, match=r"engine.window_hours = 12: too long for leukaemia 'bmf_competent'.* at most 9\."):
         run_with(["leukaemias.bmf_competent.growth.net_per_day=1.5"])
 
 
