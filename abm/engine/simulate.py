@@ -64,6 +64,10 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     return Grid(times=times, drawn=moves | pack | ends, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
 
 
+# Least number of boundaries for whose times a program has room; beyond it powers of two.
+_BOUNDARIES = 32
+
+
 class Segment(NamedTuple):
     """Piece of the grid between two draws; step boundaries, and what is due at `stop`."""
 
@@ -189,7 +193,8 @@ class Simulation:
         self._params = place(pad_rows(parts, part_axes, rows), part_axes, self.mesh)
         self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
         self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
-        self._longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
+        longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
+        self._boundaries = max(_BOUNDARIES, 1 << longest.bit_length())
         self._frozen = tuple(_frozen(axes) for axes in self._axes)
         self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._layout, self._frozen)
         self._finished = np.zeros(rows, bool)
@@ -208,9 +213,9 @@ class Simulation:
         self.step = step
 
     def _times(self, segment: Segment) -> np.ndarray:
-        """Times of the boundaries of a segment, padded to one length so that all segments, and runs on like grids, share a program."""
+        """Times of the boundaries of a segment, padded to one length so that all segments, and runs on other grids, share a program."""
         times = self.grid.times[segment.start : segment.stop + 1]
-        return np.pad(times, (0, max(self._longest + 1 - len(times), 0)), mode="edge")
+        return np.pad(times, (0, max(self._boundaries - len(times), 0)), mode="edge")
 
     def observe(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""

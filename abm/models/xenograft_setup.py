@@ -28,6 +28,7 @@ from abm.parameters.leukaemia import Leukaemia
 from abm.pharmacology.action import TargetTable, free_factor, target_table
 from abm.pharmacology.compartments import CENTRAL, IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, plan_exposure
+from abm.pharmacology.plan_shapes import with_room
 from abm.pharmacology.regimen import Dose, expand
 from abm.streams import subject_generator, subject_uniforms
 from abm.subject import SubjectTable
@@ -152,7 +153,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         healthy=healthy_params(experiment.lineages, cell, host.blood_volume_l, experiment.engine.strata),
         targets=target_table(experiment.drugs, drugs),
         free=np.array([free_factor(experiment.drugs[d].pharmacokinetics[host.species]) for d in drugs], np.float64),
-        exposure=plan,
+        exposure=with_room(plan),
         arm_of_row=rows.arm,
         mutation=mutation,
     )
