@@ -16,8 +16,6 @@ import numpy as np
 
 from abm.biology.heredity import express
 from abm.biology.intracellular import resting_state
-from abm.config.build import build
-from abm.config.compose import compose
 from abm.engine.packets import Packets, new_packets, sum_by_clone, total_count
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation, make_grid
@@ -32,6 +30,7 @@ from abm.streams import subject_generator
 from abm.subject import cohort_subjects
 from tests import seeds
 from tests.reference_parameters import Parameters
+from tests.small_trial import shipped
 
 NAME = "typical"
 _NEVER_CLEARED = Pharmacokinetics(
@@ -77,7 +76,7 @@ class Series(NamedTuple):
 def experiment_with(given: Parameters, free_nm: Mapping[str, float], numerics: Numerics, subjects: int, seed: int) -> Experiment:
     """The numbers of the reference as an experiment with one arm."""
     enable_pytrees()
-    base = build(compose([]))
+    base = shipped()
     drugs = {name: dataclasses.replace(drug, pharmacokinetics={given.host.species: _NEVER_CLEARED}) for name, drug in given.drugs.items()}
     return dataclasses.replace(
         base,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from typing import Any
 
@@ -40,10 +41,16 @@ RESISTANT = Subclone(
 )
 
 
+@functools.cache
+def shipped(*overrides: str) -> Experiment:
+    """An experiment of the library; records are frozen, so that one serves all."""
+    return build(compose(list(overrides)))
+
+
 def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "combination"), packets: int = PACKETS, **engine: float) -> Experiment:
     """One leukaemia with a resistant subclone; arms bear the names of their regimens."""
     enable_pytrees()
-    base = build(compose(["experiment=pdx_trial"]))
+    base = shipped("experiment=pdx_trial")
     name, leukaemia = base.cohort.leukaemias[0], base.leukaemias[base.cohort.leukaemias[0]]
     return dataclasses.replace(
         base,
@@ -57,7 +64,7 @@ def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "com
 
 def mutating(experiment: Experiment, rates: dict[str, float] = MUTATION) -> Experiment:
     """The same experiment whose cells acquire resistance, so often that mutants are seen in days."""
-    library = build(compose([f"cohort.resistance=[{','.join(rates)}]"])).mechanisms
+    library = shipped(f"cohort.resistance=[{','.join(rates)}]").mechanisms
     return dataclasses.replace(
         experiment,
         mechanisms={name: dataclasses.replace(library[name], mutation_per_division=rate) for name, rate in rates.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from abm.studies.robustness_ranking import claim_shares, rank_regression, rankin
 TYPICAL = "leukaemias.bmf_competent.traits"
 
 
+@functools.cache
 def study(*overrides: str) -> tuple[Experiment, Robustness, dict[str, Any], str]:
     """(experiment, settings, stored configuration, its text)."""
     cfg = compose(["experiment=claim_robustness", *overrides])
@@ -30,11 +32,13 @@ def study(*overrides: str) -> tuple[Experiment, Robustness, dict[str, Any], str]
     return experiment, Robustness(**experiment.robustness), yaml.load(text, Loader=yaml.CSafeLoader), text
 
 
+@functools.cache
 def numbers(*overrides: str) -> dict[str, Uncertain]:
     experiment, settings, config, _ = study(*overrides)
     return {n.key: n for n in uncertain_numbers(config, overrides, settings, experiment.host.species)}
 
 
+@functools.cache
 def values(*overrides: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     experiment, settings, _, _ = study(*overrides)
     found = numbers(*overrides)

@@ -40,6 +40,7 @@ from abm.subject import cohort_subjects  # noqa: E402
 from tests.unit.studies.test_trial import TINY, base  # noqa: E402
 
 
+@functools.cache
 def experiment(*overrides: str) -> Experiment:
     return build(compose([*TINY, *overrides]))
 

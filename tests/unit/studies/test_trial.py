@@ -98,7 +98,8 @@ def test_same_command_twice_gives_identical_data() -> None:
 
 
 def test_more_subjects_leave_the_first_ones_unchanged() -> None:
-    more = run_with(["cohort.subjects=4"]).series
+    """So many that the trial runs in a batch for each arm, with the program of the lead-in."""
+    more = run_with(["cohort.subjects=8"]).series
     assert_same_series(base().series, more.isel(subject=slice(0, 1)))
     assert not np.array_equal(more["count"].values[:, 0], more["count"].values[:, 1])
 
