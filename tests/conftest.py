@@ -23,8 +23,11 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 # Programs that compile in a moment are kept as well: both workers and the processes that tests start need them.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A program is compiled for a number of devices: two in every process, whichever test of it is the first to start JAX.
-if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
+# Its kernels are compiled one after another: threads cost a seventh more, and both processors are busy with tests.
+for flag in ("--xla_force_host_platform_device_count=2", "--xla_cpu_parallel_codegen_split_count=1"):
+    given = os.environ.get("XLA_FLAGS", "")
+    if flag.partition("=")[0] not in given:
+        os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()
 os.environ["MPLBACKEND"] = "Agg"
 # The matrices of the exact laws are small: threads of BLAS that wait for one another make them 70 times slower.
 for library in ("OPENBLAS", "OMP", "MKL"):
