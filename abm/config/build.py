@@ -19,6 +19,7 @@ from abm.config.cross_checks import cross_check
 from abm.config.schema import read_record
 from abm.config.sources_apart import with_sources
 from abm.errors import InputError, unknown_name
+from abm.parameters.dose_matrix import DoseMatrix
 from abm.parameters.experiment import Experiment
 
 MAX_SHOWN = 12
@@ -86,14 +87,16 @@ def _refuse(problems: list[str]) -> None:
 
 
 def _read_task_keys(experiment: Experiment, tree: Mapping[str, Any], problems: list[str]) -> Experiment:
-    """Read the keys of a theory experiment, or of the robustness study, into the values that their records declare."""
-    theory, robustness = experiment.theory, experiment.robustness
+    """Read the keys of a theory experiment, the robustness study or a dose matrix into the values that their records declare."""
+    theory, robustness, dose_matrix = experiment.theory, experiment.robustness, experiment.dose_matrix
     if theory is not None:
         theory = _read_theory(tree["theory"], problems)
     if robustness is not None and experiment.task == "claim_robustness":
         cls = getattr(_module("abm.parameters.robustness"), "Robustness", None)
         robustness = _read_as(cls, tree["robustness"], "robustness", problems) if cls else robustness
-    return dataclasses.replace(experiment, theory=theory, robustness=robustness)
+    if dose_matrix is not None and experiment.task == "dose_matrix":
+        dose_matrix = _read_as(DoseMatrix, tree["dose_matrix"], "dose_matrix", problems)
+    return dataclasses.replace(experiment, theory=theory, robustness=robustness, dose_matrix=dose_matrix)
 
 
 def _read_theory(node: Mapping[str, Any], problems: list[str]) -> dict[str, Any] | None:
@@ -129,7 +132,10 @@ def _prune(experiment: Experiment) -> Experiment:
     if experiment.task == "theory":
         return dataclasses.replace(experiment, drugs={}, regimens={}, leukaemias={}, mechanisms={}, lineages={}, arms={})
     regimens = {arm.regimen: experiment.regimens[arm.regimen] for arm in experiment.arms.values()}
-    drugs = {event.drug: experiment.drugs[event.drug] for regimen in regimens.values() for event in regimen.events}
+    given = [event.drug for regimen in regimens.values() for event in regimen.events]
+    if experiment.task == "dose_matrix" and experiment.dose_matrix is not None:
+        given += [experiment.dose_matrix["drug_a"], experiment.dose_matrix["drug_b"]]
+    drugs = {drug: experiment.drugs[drug] for drug in given}
     return dataclasses.replace(
         experiment,
         regimens=regimens,

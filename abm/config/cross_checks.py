@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from abm.config.dose_matrix_checks import DISH, check_dose_matrix
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
 from abm.units import HOURS_PER_DAY
@@ -20,6 +21,13 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
         problems.append("resume = true, overwrite = true: choose one; resume keeps what is there, overwrite replaces it.")
     if experiment.task == "theory":
         return
+    if experiment.task == "dose_matrix":
+        check_dose_matrix(experiment, problems)
+        _check_cohort(experiment, problems)
+        _check_grid(experiment, problems)
+        return
+    if experiment.host.species == DISH:
+        problems.append(f"host.species = {DISH}: nothing but a dose matrix is run in a dish; choose another host, or experiment=dose_matrix.")
     _check_arms(experiment, problems)
     _check_regimens(experiment, problems)
     _check_cohort(experiment, problems)
@@ -29,8 +37,8 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
 
 
 def _check_task(experiment: Experiment, problems: list[str]) -> None:
-    needs = {"theory": experiment.theory, "claim_robustness": experiment.robustness}
-    keys = {"theory": "theory", "claim_robustness": "robustness"}
+    needs = {"theory": experiment.theory, "claim_robustness": experiment.robustness, "dose_matrix": experiment.dose_matrix}
+    keys = {"theory": "theory", "claim_robustness": "robustness", "dose_matrix": "dose_matrix"}
     for task, value in needs.items():
         if task == experiment.task and value is None:
             problems.append(f"task = {task}: the keys under '{keys[task]}' are missing. Choose an experiment that sets them: experiment=...")

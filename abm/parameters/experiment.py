@@ -19,7 +19,7 @@ from abm.records import choice, count, flag, named_parts, part, record, text
 class Experiment:
     """The resolved configuration of one run as records."""
 
-    task: str = choice("What is run.", ("trial", "theory", "claim_robustness"))
+    task: str = choice("What is run.", ("trial", "theory", "claim_robustness", "dose_matrix"))
     experiment_name: str = text("Name of the experiment; names the output folder.")
     seed: int = count("Seed of all random streams.", low=0, high=2**63 - 1)
     out: str | None = text("Output folder; null = outputs/<experiment>/<date-time>.")
@@ -42,3 +42,4 @@ class Experiment:
     arms: dict[str, Arm] = named_parts("Arms by name.")
     theory: dict[str, Any] | None = named_parts("Keys of a theory experiment.")
     robustness: dict[str, Any] | None = named_parts("Keys of the claim-robustness experiment.")
+    dose_matrix: dict[str, Any] | None = named_parts("Keys of a dose matrix.")

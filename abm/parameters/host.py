@@ -10,7 +10,7 @@ class Host:
     """The body that a leukaemia lives in."""
 
     label: str = text("Label in figures.")
-    species: str = choice("Species.", ("mouse", "human"))
+    species: str = choice("Species.", ("mouse", "human", "dish"))
     weight_kg: float = quantity("kg", "Body weight.", above=0.0)
     blood_volume_l: float = quantity("L", "Blood volume.", above=0.0)
     carrying_capacity: float = quantity("cells", "Leukaemic burden at which division stops, K.", above=0.0)
