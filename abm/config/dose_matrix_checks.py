@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from abm.errors import unknown_name
 from abm.parameters.dose_matrix import DoseMatrix, with_zero
 from abm.parameters.experiment import Experiment
@@ -32,7 +34,9 @@ def _check_drugs(experiment: Experiment, settings: DoseMatrix, problems: list[st
         if name not in experiment.drugs:
             problems.append(str(unknown_name(f"dose_matrix.{key}", name, experiment.drugs, noun="drug")))
         elif DISH not in experiment.drugs[name].pharmacokinetics:
-            problems.append(f"dose_matrix.{key} = {name}: has no pharmacokinetics for a dish; add 'dish' under its pharmacokinetics (see conf/drug/generic.yaml).")
+            problems.append(
+                f"dose_matrix.{key} = {name}: has no pharmacokinetics for a dish; add 'dish' under its pharmacokinetics (see conf/drug/generic.yaml)."
+            )
     if settings.drug_a == settings.drug_b:
         problems.append(f"dose_matrix.drug_b = {settings.drug_b}: is the first drug too; choose two drugs.")
 
@@ -40,7 +44,7 @@ def _check_drugs(experiment: Experiment, settings: DoseMatrix, problems: list[st
 def _check_doses(key: str, doses: list[float], problems: list[str]) -> None:
     if any(dose < 0.0 for dose in doses):
         problems.append(f"{key} = {list(doses)}: a concentration cannot be below 0 nmol/L.")
-    elif any(after <= before for before, after in zip(doses[:-1], doses[1:], strict=True)):
+    elif any(after <= before for before, after in pairwise(doses)):
         problems.append(f"{key} = {list(doses)}: concentrations must rise, each given once.")
     elif len(with_zero(doses)) < 2:
         problems.append(f"{key} = {list(doses)}: at least one concentration above 0 nmol/L is needed.")
