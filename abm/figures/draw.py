@@ -10,6 +10,7 @@ from abm.figures.blood_counts import READOUTS, blood_counts
 from abm.figures.cell_state import STATES, cell_state
 from abm.figures.claim_robustness import claim_robustness
 from abm.figures.counts import concentrations, counts
+from abm.figures.dose_matrix import dose_matrix, dose_response
 from abm.figures.event_free_survival import event_free_survival
 from abm.figures.human_cd45 import human_cd45
 from abm.figures.view import View, as_view
@@ -31,12 +32,16 @@ FIGURES: dict[str, Callable[[Any], Figure]] = {
     "concentrations": concentrations,
     "counts": counts,
     "claim_robustness": claim_robustness,
+    "dose_matrix": dose_matrix,
+    "dose_response": dose_response,
 }
 
 
 def applicable(run: Any) -> list[str]:
     """Names of the figures that a run is drawn in: it has what they need, and no other figure says it better."""
     view = as_view(run)
+    if view.dose_matrix is not None:
+        return ["dose_matrix", "dose_response"]  # its many arms are no curves of a trial
     wanted = {
         "human_cd45": view.has("human_cd45_fraction"),
         "waterfall": view.has("log10_reduction_at_end_of_treatment"),
@@ -47,7 +52,7 @@ def applicable(run: Any) -> list[str]:
         "counts": view.has("count") and not view.has("human_cd45_fraction"),
         "claim_robustness": "claims" in view.tables,
     }
-    return [name for name in FIGURES if wanted[name]]
+    return [name for name in FIGURES if wanted.get(name, False)]
 
 
 def draw_all(run: Any, folder: str | Path) -> list[Path]:

@@ -23,6 +23,7 @@ class View:
         self.series: xr.Dataset = run.series
         self.endpoints: pd.DataFrame = endpoint_frame(run.endpoints) if result else run.endpoints
         self.tables: dict[str, pd.DataFrame] = run.tables
+        self.dose_matrix: xr.Dataset | None = run.dose_matrix
         self.config: dict[str, Any] = (yaml.safe_load(run.config_yaml) or {}) if result else run.config
         self.arms = [str(a) for a in self.series["arm"].values] if "arm" in self.series.coords else []
         self.subjects = [str(s) for s in self.series["subject"].values] if "subject" in self.series.coords else []

@@ -34,12 +34,27 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
             if endpoints is not None:
                 rows.append([group, arm, _size(endpoints, columns), *(_median(endpoints.get(name)) for name in columns)])
     lines = [""]
-    if columns:
+    if summary.get("dose_matrix"):
+        lines += [*_dose_matrix(summary["dose_matrix"]), ""]
+    elif columns:
         lines += ["Medians over subjects:", *_aligned(rows), ""]
     lines += [f"Warning: {warning}" for warning in summary.get("warnings") or ()]
     wall = summary.get("wall_seconds")
     lines.append(f"Seed {summary.get('seed')}, {summary.get('device') or 'device unknown'}" + (f", {wall:.1f} s" if isinstance(wall, (int, float)) else ""))
     return lines
+
+
+def _dose_matrix(by_leukaemia: Mapping[str, Any]) -> list[str]:
+    """IC50 of each drug, and the largest excess with its place; a line per leukaemia."""
+    first = next(iter(by_leukaemia.values()))
+    definitions = list(first["excess"])
+    rows = [["leukaemia", "largest Bliss excess at", *(f"IC50 {drug}, nM" for drug in first["ic50_nm"]), *(f"{name} excess" for name in definitions)]]
+    for leukaemia, found in by_leukaemia.items():
+        at = found["excess"]["bliss"]["at_nm"] or {}
+        where = " + ".join(f"{drug} {dose:g} nM" for drug, dose in at.items())
+        ic50 = [_number(value["mean"]) for value in found["ic50_nm"].values()]
+        rows.append([leukaemia, where, *ic50, *(_number(found["excess"][name]["largest"]) for name in definitions)])
+    return ["Viability expected without interaction less the observed one, largest of any well; '-': not reached:", *_aligned(rows)]
 
 
 def _columns(arms: Mapping[str, Any]) -> list[str]:
@@ -57,8 +72,11 @@ def _size(endpoints: Mapping[str, Any], columns: list[str]) -> str:
 
 
 def _median(value: Mapping[str, Any] | None) -> str:
-    median = None if value is None else value.get("median")
-    return "-" if median is None else f"{median:.3g}" if abs(median) < 1000 else f"{median:.0f}"
+    return _number(None if value is None else value.get("median"))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ class Observation(NamedTuple):
     """One look at all rows."""
 
     tally: Tally  # leukaemic cells by clone and column
-    lineages: Lineages
+    lineages: Any  # `Lineages`; () in a dish
     concentration: jax.Array  # float64 (rows, drugs), nmol/L
     auc: jax.Array  # float64 (rows, drugs), nmol/L day
     c_max: jax.Array
@@ -80,7 +80,7 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
     record = carry.rows.record
     return Observation(
         tally=carry.tally,
-        lineages=_lineages(carry.rows.healthy),
+        lineages=_lineages(carry.rows.healthy) if carry.rows.healthy else (),
         concentration=record.now,
         auc=record.auc,
         c_max=record.c_max,

@@ -26,7 +26,7 @@ from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
-from abm.models.healthy import HealthyParams, HealthyState, advance_healthy
+from abm.models.healthy import advance_healthy
 from abm.models.healthy_draw import draw_healthy
 from abm.models.mutation import mutate_cells, share_unmutated
 from abm.models.redraw import redraw
@@ -67,7 +67,7 @@ class XenograftParams(NamedTuple):
     host: HostParams
     growth: GrowthParams
     means: Any  # float32 (rows, clones), or (rows, kinds) where cells mutate
-    healthy: HealthyParams
+    healthy: Any  # `abm.models.healthy.HealthyParams`; () in a dish
     targets: Any
     free: Any  # (drugs,) free at the cell over total
     exposure: Any
@@ -91,7 +91,7 @@ class RowState(NamedTuple):
     occupied: Any  # float64 (rows, drugs), mTORC1 occupancy
     gate: Any  # float64 (rows, drugs), factor on doses
     record: ExposureRecord
-    healthy: HealthyState
+    healthy: Any  # `abm.models.healthy.HealthyState`; () in a dish
     burden: Any  # float64 (rows,), leukaemic cells at the start of the last step
     clones: Any = ()  # `abm.engine.clones.CloneTable`; () where nothing mutates
 
@@ -151,7 +151,8 @@ class Xenograft:
         # Crowding at the middle of the step, extrapolated from the last one.
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
         crowd = crowding(middle, params.host.crowding_half_burden)
-        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h)
+        # A dish has no healthy cells.
+        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h) if rows.healthy else ()
         fast, rates = advance_cells(packets.fast, packets.traits, action, params.cell, h32)
         growth = params.growth
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
@@ -164,6 +165,8 @@ class Xenograft:
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:
         """Draw healthy cells; see `abm.engine.program.Model`."""
+        if not rows.healthy:
+            return rows
         healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects[:2], subjects.phase, k.astype(jnp.uint32))
         return rows._replace(healthy=healthy)
 

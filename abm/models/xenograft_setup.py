@@ -150,7 +150,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         ),
         growth=_growth_params(experiment, rows),
         means=means,
-        healthy=healthy_params(experiment.lineages, cell, host.blood_volume_l, experiment.engine.strata),
+        healthy=healthy_params(experiment.lineages, cell, host.blood_volume_l, experiment.engine.strata) if experiment.lineages else (),
         targets=target_table(experiment.drugs, drugs),
         free=np.array([free_factor(experiment.drugs[d].pharmacokinetics[host.species]) for d in drugs], np.float64),
         exposure=with_room(plan),
@@ -197,7 +197,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         occupied=empty,
         gate=gate,
         record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=empty),
-        healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata),
+        healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata) if params.healthy else (),
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),
     )

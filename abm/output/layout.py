@@ -17,7 +17,7 @@ SUMMARY_NAME = "summary.json"
 
 ROOT_ATTRIBUTES = ("format", "format_version", "model_version", "software", "created", "config", "provenance")
 REQUIRED_GROUPS = ("series", "endpoints", "events", "clones", "cells", "engine")
-ARRAY_GROUPS = ("series", "lead_in", "endpoints", "engine")
+ARRAY_GROUPS = ("series", "lead_in", "endpoints", "engine", "dose_matrix")
 TABLE_GROUPS = ("events", "clones")
 
 
@@ -142,6 +142,22 @@ ENGINE = (
     Variable("wall_seconds", None, "real", "s", "Wall time"),
 )
 
+_PLATES = ("leukaemia", "dose_a", "dose_b")
+DOSE_MATRIX = (
+    Variable("leukaemia", ("leukaemia",), "text", "1", "Leukaemia"),
+    Variable("dose_a", ("dose_a",), "real", "nmol/L", "Concentration of the first drug in the medium"),
+    Variable("dose_b", ("dose_b",), "real", "nmol/L", "Concentration of the second drug in the medium"),
+    Variable("replicate", ("replicate",), "integer", "1", "Plate"),
+    Variable("drug_a", (), "text", "1", "First drug"),
+    Variable("drug_b", (), "text", "1", "Second drug"),
+    Variable("viability", (*_PLATES, "replicate"), "real", "1", "Viable cells over those of the untreated well of the plate"),
+    Variable("viability_mean", _PLATES, "real", "1", "Viability, mean over plates"),
+    Variable("excess_bliss", _PLATES, "real", "1", "Viability expected by Bliss less the observed one"),
+    Variable("excess_hsa", _PLATES, "real", "1", "Viability expected by HSA less the observed one"),
+    Variable("excess_loewe", _PLATES, "real", "1", "Viability expected by Loewe less the observed one"),
+    Variable("excess_zip", _PLATES, "real", "1", "Viability expected by ZIP less the observed one"),
+)
+
 _KNOWN = {
     "series": {v.name: v for v in SERIES},
     "lead_in": {v.name: v for v in SERIES},
@@ -149,6 +165,7 @@ _KNOWN = {
     "events": {v.name: v for v in EVENTS},
     "clones": {v.name: v for v in CLONES},
     "engine": {v.name: v for v in ENGINE},
+    "dose_matrix": {v.name: v for v in DOSE_MATRIX},
 }
 
 FINITE = ("concentration", "human_cd45_fraction", "blast_fraction", "neutrophils", "platelets", "haemoglobin", "lymphocytes")

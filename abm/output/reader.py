@@ -96,6 +96,12 @@ class Run:
             return read_arrays(file["lead_in"]) if "lead_in" in file else None
 
     @functools.cached_property
+    def dose_matrix(self) -> xr.Dataset | None:
+        """Viability and excess surfaces of two drugs over (leukaemia, dose_a, dose_b, replicate); None for other runs."""
+        with self._open() as file:
+            return read_arrays(file["dose_matrix"]) if "dose_matrix" in file else None
+
+    @functools.cached_property
     def engine(self) -> xr.Dataset:
         """What the machinery did: packets, splits, merges, wall time."""
         with self._open() as file:

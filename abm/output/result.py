@@ -43,7 +43,8 @@ class RunResult:
     since injection.  `endpoints` is (arm, subject).  `events` has columns arm, subject,
     kind, time_days, value; `clones` id, parent (-1: none), mechanism, birth_time_days,
     origins, pooled and, where clones differ between them, arm and subject.  `tables`
-    are further results of a study, one table each.  `summary` entries replace those
+    are further results of a study, one table each; `dose_matrix` holds the surfaces of two
+    drugs over (leukaemia, dose_a, dose_b, replicate).  `summary` entries replace those
     that the writer derives from the endpoints.
     """
 
@@ -58,3 +59,4 @@ class RunResult:
     provenance: dict[str, Any]
     summary: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    dose_matrix: xr.Dataset | None = None

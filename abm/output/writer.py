@@ -59,6 +59,8 @@ def _write_file(result: RunResult, path: Path, created: str) -> None:
         _write_arrays(file, "series", result.series)
         if result.lead_in is not None:
             _write_arrays(file, "lead_in", result.lead_in)
+        if result.dose_matrix is not None:
+            _write_arrays(file, "dose_matrix", result.dose_matrix)
         _write_arrays(file, "endpoints", result.endpoints)
         _write_arrays(file, "engine", result.engine)
         _write_table(file, "events", result.events)

@@ -31,6 +31,10 @@ def run_experiment(experiment: Experiment, context: Context) -> RunResult:
         from abm.studies.robustness import run_robustness
 
         return run_robustness(experiment, context)
+    if experiment.task == "dose_matrix":
+        from abm.studies.dose_matrix import run_dose_matrix
+
+        return run_dose_matrix(experiment, context)
     from abm.studies.trial import run_trial
 
     return run_trial(experiment, context)
