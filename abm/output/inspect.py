@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+import xarray as xr
 
 from abm.errors import EXIT_COMPLETE, EXIT_REFUSED, AbmError
 from abm.output.provenance import KINDS
@@ -103,7 +104,21 @@ def describe(run: Run) -> list[str]:
     lines.append(f"{'clones':<12}{facts['clones']:>4}")
     lines.append(f"{'snapshots':<12}{len(facts['snapshots']):>4}  {_shortened([f'{n} (day {t:g})' for n, t in facts['snapshots'].items()])}")
     lines = [part for line in lines for part in textwrap.wrap(line, 158, subsequent_indent=" " * 18, break_long_words=False)]
+    if run.dose_matrix is not None:  # a table of its many wells would say little
+        return [*lines, *_dose_matrix(run.dose_matrix)]
     return lines + (_tables(run.endpoints) if len(run.endpoints) else [])
+
+
+def _dose_matrix(matrix: xr.Dataset) -> list[str]:
+    """Size of a dose matrix, and mean viabilities of each leukaemia: first drug down, second across."""
+    a, b = (f"{matrix[f'drug_{x}'].item()} (nmol/L)" for x in "ab")
+    sizes = " x ".join(str(matrix.sizes[name]) for name in ("dose_a", "dose_b"))
+    lines = [f"{'dose matrix':<12}{sizes} wells, {matrix.sizes['replicate']} plates of each leukaemia; {a} down, {b} across"]
+    for name in matrix["leukaemia"].values:
+        values = matrix["viability_mean"].sel(leukaemia=name)
+        frame = pd.DataFrame(values.values, [f"{d:g}" for d in matrix["dose_a"].values], [f"{d:g}" for d in matrix["dose_b"].values])
+        lines += ["", f"{name}, viability:", frame.to_string(float_format=lambda v: f"{v:.3g}", line_width=160)]
+    return lines
 
 
 def _costs(resources: dict[str, Any]) -> str:

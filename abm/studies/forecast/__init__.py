@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abm.errors import InputError
 from abm.parameters.experiment import Experiment
 from abm.records import enable_pytrees
 from abm.studies.forecast.record import Forecast
@@ -11,7 +12,7 @@ def forecast_experiment(experiment: Experiment) -> Forecast:
     """Forecast of the study that `experiment.task` names; nothing is run or written.  Imports JAX.
 
     Raises:
-        InputError: The keys of the study do not make sense.
+        InputError: The keys of the study do not make sense, or it is one without a forecast.
     """
     from abm.engine.devices import configure_jax
 
@@ -25,6 +26,10 @@ def forecast_experiment(experiment: Experiment) -> Forecast:
         from abm.studies.forecast.robustness import robustness_forecast
 
         return robustness_forecast(experiment)
+    if experiment.task == "dose_matrix":
+        raise InputError(
+            "check = true: a dose matrix has no forecast; it runs in about a minute. Fewer doses, cohort.subjects or engine.packets make it shorter."
+        )
     from abm.studies.forecast.trial import trial_forecast
 
     return trial_forecast(experiment)
