@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abm.errors import InputError
 from abm.parameters.experiment import Experiment
 from abm.records import enable_pytrees
 from abm.studies.forecast.record import Forecast
@@ -12,7 +11,7 @@ def forecast_experiment(experiment: Experiment) -> Forecast:
     """Forecast of the study that `experiment.task` names; nothing is run or written.  Imports JAX.
 
     Raises:
-        InputError: The keys of the study do not make sense, or it is one without a forecast.
+        InputError: The keys of the study do not make sense.
     """
     from abm.engine.devices import configure_jax
 
@@ -27,9 +26,9 @@ def forecast_experiment(experiment: Experiment) -> Forecast:
 
         return robustness_forecast(experiment)
     if experiment.task == "dose_matrix":
-        raise InputError(
-            "check = true: a dose matrix has no forecast; it runs in about a minute. Fewer doses, cohort.subjects or engine.packets make it shorter."
-        )
+        from abm.studies.forecast.dose_matrix import dose_matrix_forecast
+
+        return dose_matrix_forecast(experiment)
     from abm.studies.forecast.trial import trial_forecast
 
     return trial_forecast(experiment)

@@ -141,12 +141,27 @@ def test_the_result_is_valid_is_read_again_and_opens_with_xarray(tmp_path: Path)
     assert loaded.summary["dose_matrix"]["bmf_competent"]["excess"]["loewe"]["largest"] is None
 
 
-def test_a_dose_matrix_can_be_stopped_and_has_no_forecast() -> None:
+def test_a_forecast_counts_wells_packets_and_memory() -> None:
+    from abm.launch.forecast_text import forecast_lines
     from abm.studies.forecast import forecast_experiment
 
+    forecast = forecast_experiment(build(compose([*SMALL, *SIX])))
+    assert forecast.size == "3 x 2 wells x 1 leukaemias x 2 plates (twin) = 12 rows"
+    assert forecast.packets is not None
+    assert forecast.packets.rows == run(*SIX).endpoints["viability"].size
+    assert forecast.memory is not None
+    assert forecast.memory.state > 12 * 128 * 8
+    assert not forecast.refused
+    assert "ok: nothing stands against this run" in forecast_lines(forecast)
+
+
+def test_draws_too_far_apart_for_cells_that_grow_as_in_the_dish_are_refused() -> None:
+    with pytest.raises(InputError, match=r"engine.window_hours = 24: too long for leukaemia 'bmf_competent'"):
+        run(*FOUR, "engine.window_hours=24", "dose_matrix.growth.net_per_day=1.2")
+
+
+def test_a_dose_matrix_can_be_stopped() -> None:
     cfg = compose([*SMALL, *FOUR])
     experiment = build(cfg)
     with pytest.raises(Stopped, match="a dose matrix begins again from 0 h"):
         run_experiment(experiment, Context(should_stop=lambda: True))
-    with pytest.raises(InputError, match="a dose matrix has no forecast"):
-        forecast_experiment(experiment)
