@@ -33,6 +33,7 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     _check_cohort(experiment, problems)
     _check_resistance(experiment, problems)
     _check_course(experiment, problems)
+    _check_visits(experiment, problems)
     _check_grid(experiment, problems)
 
 
@@ -114,6 +115,18 @@ def _check_course(experiment: Experiment, problems: list[str]) -> None:
     for day in experiment.readout.cell_snapshot_days:
         if not 0 <= day <= trial.follow_up_days:
             problems.append(f"readout.cell_snapshot_days: day {day:g} is outside the trial, 0 to {trial.follow_up_days:g}.")
+
+
+def _check_visits(experiment: Experiment, problems: list[str]) -> None:
+    """Visits of the assay of residual disease are times of the series."""
+    readout, window = experiment.readout, max(experiment.engine.window_hours, experiment.engine.dt_hours)
+    if readout.mrd_assay not in experiment.assays:
+        problems.append(str(unknown_name("readout.mrd_assay", readout.mrd_assay, experiment.assays, noun="assay")))
+    for day in readout.mrd_days:
+        if not 0 <= day <= experiment.trial.follow_up_days:
+            problems.append(f"readout.mrd_days: day {day:g} is outside the trial, 0 to {experiment.trial.follow_up_days:g}.")
+        elif day > 0 and not _is_multiple(day * HOURS_PER_DAY, window):
+            problems.append(f"readout.mrd_days: day {day:g} is {day * HOURS_PER_DAY:g} h, which must be a multiple of the engine's window of {window:g} h.")
 
 
 def _check_grid(experiment: Experiment, problems: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Where the configuration files are, which groups and options they offer.
 
-Every file of a library group (drug, regimen, leukaemia, lineage, resistance) is part of every
+Every file of a library group (drug, regimen, leukaemia, lineage, resistance, assay) is part of every
 composition, under the name of the file: one new file is one new drug.  The list of
 these files is generated and given to hydra as the config `library`.
 """
@@ -16,7 +16,14 @@ from hydra.core.config_store import ConfigStore
 
 from abm.errors import InputError
 
-LIBRARY_GROUPS = {"drug": "drugs", "regimen": "regimens", "leukaemia": "leukaemias", "lineage": "lineages", "resistance": "mechanisms"}
+LIBRARY_GROUPS = {
+    "drug": "drugs",
+    "regimen": "regimens",
+    "leukaemia": "leukaemias",
+    "lineage": "lineages",
+    "resistance": "mechanisms",
+    "assay": "assays",
+}
 LIBRARY_CONFIG = "library"
 _STEM = re.compile(r"^[A-Za-z0-9_-]+$")
 

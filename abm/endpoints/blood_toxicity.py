@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from abm.endpoints.registry import Material, endpoint
 from abm.parameters.lineage import Lineage
 
 _ROW = ("arm", "subject")
@@ -62,3 +63,9 @@ def blood_toxicity(series: xr.Dataset, lineages: dict[str, Lineage], vehicle: st
         if name in CTCAE_LIMITS:
             data[f"{name}_ctcae_grade"] = (_ROW, ctcae_grade(count.values.min(axis=2), name, lineage.baseline))
     return xr.Dataset(data)
+
+
+@endpoint
+def toxicity_to_blood(material: Material) -> xr.Dataset:
+    """`blood_toxicity` of a trial."""
+    return blood_toxicity(material.series, material.view.lineages, material.twin)

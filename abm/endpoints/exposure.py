@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from abm.endpoints.registry import Material, endpoint
 from abm.readouts.view import View
 
 _ROW = ("arm", "subject")
@@ -17,3 +18,9 @@ def exposures(view: View) -> xr.Dataset:
         for name, values, units in (("auc", view.seen.auc, "nmol/L d"), ("c_max", view.seen.c_max, "nmol/L"), ("c_trough", view.seen.c_trough, "nmol/L")):
             data[f"{name}_{drug}"] = xr.DataArray(np.asarray(values)[:, :, -1, index], dims=_ROW, attrs={"units": units})
     return xr.Dataset(data)
+
+
+@endpoint
+def exposure(material: Material) -> xr.Dataset:
+    """`exposures` of a trial."""
+    return exposures(material.view)

@@ -7,11 +7,15 @@ import pandas as pd
 import xarray as xr
 
 from abm.endpoints.crossing import first_crossing
+from abm.endpoints.registry import Material, endpoint
 from abm.parameters.settings import Trial
 
 _ROW = ("arm", "subject")
 # hCD45 below which a xenograft has responded, as a share of the level at which it was randomised.
 RESPONSE_SHARE = 0.2
+_COMPARTMENTS = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
+_EVENTS = {"event": "event_day", "cleared": "cleared_day", "relapse": "relapse_day", "remission": "cri_day", "death_external": "overall_survival_day"}
+_OBSERVED = {"event": "event_observed", "death_external": "overall_survival_observed"}
 
 
 def reduction(series: xr.Dataset, trial: Trial, vehicle: str | None) -> xr.Dataset:
@@ -56,7 +60,7 @@ def relapse(series: xr.Dataset, trial: Trial) -> xr.Dataset:
     days, curves = series["time"].values, series["human_cd45_fraction"].values
     shape = curves.shape[:2]
     day, clone = np.full(shape, np.nan), np.full(shape, "", dtype=object)
-    mechanisms = [str(p) for p in series["population"].values if _is_mechanism(str(p), series)]
+    mechanisms = mechanism_populations(series)
     for a, s in np.ndindex(*shape):
         curve = curves[a, s]
         responded = np.flatnonzero(curve <= RESPONSE_SHARE * curve[0])
@@ -64,16 +68,33 @@ def relapse(series: xr.Dataset, trial: Trial) -> xr.Dataset:
             continue
         day[a, s] = first_crossing(days, curve, curve[0], rising=True, start=int(responded[0]))
         if np.isfinite(day[a, s]):
-            clone[a, s] = _leading_clone(series.isel(arm=a, subject=s), float(day[a, s]), mechanisms)
+            clone[a, s] = leading_mechanism(series.isel(arm=a, subject=s), float(day[a, s]), mechanisms)
     return xr.Dataset({"relapse_day": (_ROW, day), "relapse_clone": (_ROW, clone.astype(str))})
 
 
-def _is_mechanism(population: str, series: xr.Dataset) -> bool:
-    compartments = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
-    return population.startswith("leukaemia_") and population not in compartments
+def responded(series: xr.Dataset) -> xr.Dataset:
+    """Whether hCD45 fell to a fifth of its level at randomisation or below."""
+    curves = series["human_cd45_fraction"].transpose(*_ROW, "time").values
+    return xr.Dataset({"responded": (_ROW, (curves[..., :1] > 0.0).any(axis=2) & (curves <= RESPONSE_SHARE * curves[..., :1]).any(axis=2))})
 
 
-def _leading_clone(subject: xr.Dataset, day: float, mechanisms: list[str]) -> str:
+@endpoint
+def response(material: Material) -> xr.Dataset:
+    """Reduction and clearance of any leukaemia; for xenografts also event, response and relapse by human cells in blood."""
+    series, trial = material.series, material.experiment.trial
+    parts = [reduction(series, trial, material.twin), clearance(series, trial)]
+    if not material.human:
+        parts += [event(series, trial), responded(series), relapse(series, trial)]
+    return xr.merge(parts)
+
+
+def mechanism_populations(series: xr.Dataset) -> list[str]:
+    """Populations that are a part of the leukaemia by mechanism, not by place or condition."""
+    return [str(p) for p in series["population"].values if str(p).startswith("leukaemia_") and str(p) not in _COMPARTMENTS]
+
+
+def leading_mechanism(subject: xr.Dataset, day: float, mechanisms: list[str]) -> str:
+    """Mechanism of most leukaemic cells of one subject at the look nearest to `day`; `founder` where none was acquired."""
     counts = subject["count"].sel(time=day, method="nearest")
     by_mechanism = {name.removeprefix("leukaemia_"): int(counts.sel(population=name)) for name in mechanisms}
     founder = int(counts.sel(population="leukaemia")) - sum(by_mechanism.values())
@@ -83,9 +104,11 @@ def _leading_clone(subject: xr.Dataset, day: float, mechanisms: list[str]) -> st
 def response_events(endpoints: xr.Dataset) -> pd.DataFrame:
     """Events that follow from the response, as rows arm, subject, kind, time_days and the same day as value."""
     rows = []
-    for kind, variable in {"event": "event_day", "cleared": "cleared_day", "relapse": "relapse_day"}.items():
+    for kind, variable in _EVENTS.items():
+        if variable not in endpoints:
+            continue
         days = endpoints[variable].values
-        happened = endpoints["event_observed"].values if kind == "event" else np.isfinite(days)
+        happened = endpoints[_OBSERVED[kind]].values & np.isfinite(days) if kind in _OBSERVED else np.isfinite(days)
         for a, s in zip(*np.nonzero(happened), strict=True):
             rows.append((str(endpoints["arm"].values[a]), str(endpoints["subject"].values[s]), kind, float(days[a, s]), float(days[a, s])))
     return pd.DataFrame(rows, columns=["arm", "subject", "kind", "time_days", "value"])

@@ -25,6 +25,13 @@ class SurvivalCurve(NamedTuple):
     survival: FloatArray
     standard_error: FloatArray  # Greenwood
 
+    def interval(self, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+        """Confidence limits at the times of events on the scale log(-log S), which keeps them in [0, 1]; NaN at 0 and 1."""
+        inside = (self.survival > 0.0) & (self.survival < 1.0)
+        s = np.where(inside, self.survival, 0.5)
+        half = norm.isf(0.5 * (1.0 - level)) * self.standard_error / (s * np.log(s))
+        return np.where(inside, s ** np.exp(-half), np.nan), np.where(inside, s ** np.exp(half), np.nan)
+
     @property
     def median(self) -> float:
         """First time at which survival is 1/2 or below; NaN if it stays above."""
@@ -78,6 +85,20 @@ def kaplan_meier(time: ArrayLike, observed: ArrayLike) -> SurvivalCurve:
     left = at_risk - events
     terms = np.divide(events, at_risk * left, out=np.zeros(len(at)), where=left > 0)
     return SurvivalCurve(at, at_risk, events, survival, survival * np.sqrt(np.cumsum(terms)))
+
+
+def schoenfeld_power(events: int, share: float, hazard_ratio: float, level: float = 0.05) -> float:
+    """Power of the log-rank test to find a hazard ratio with a number of events (Schoenfeld 1983, doi:10.2307/2531021).
+
+    Args:
+        events: Events in both groups.
+        share: Share of the subjects that is in one of the groups.
+        hazard_ratio: The hazard ratio to be found.
+        level: Level of the two-sided test.
+    """
+    shift = abs(np.log(hazard_ratio)) * np.sqrt(events * share * (1.0 - share))
+    bound = norm.isf(0.5 * level)
+    return float(norm.sf(bound - shift) + norm.cdf(-bound - shift))
 
 
 def log_rank(time: ArrayLike, observed: ArrayLike, group: ArrayLike) -> LogRank:

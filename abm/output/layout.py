@@ -78,6 +78,7 @@ SERIES = (
     Variable("concentration", (*CURVE, "drug"), "real", None, "Drug concentration"),
     Variable("human_cd45_fraction", CURVE, "real", "1", "Human CD45+ fraction of blood leukocytes"),
     Variable("blast_fraction", CURVE, "real", "1", "Blast fraction of marrow cells"),
+    Variable("mrd", CURVE, "real", "1", "Leukaemic share of nucleated marrow cells, exact"),
     Variable("neutrophils", CURVE, "real", "1e9/L", "Neutrophils in blood"),
     Variable("platelets", CURVE, "real", "1e9/L", "Platelets in blood"),
     Variable("haemoglobin", CURVE, "real", "g/L", "Haemoglobin"),
@@ -96,6 +97,18 @@ ENDPOINTS = (
     Variable("cleared_day", ROW, "real", "d", "First day at or below the clearance threshold"),
     Variable("relapse_day", ROW, "real", "d", "Day of relapse after clearance"),
     Variable("relapse_clone", ROW, "text", "1", "Clone that leads the relapse"),
+    Variable("responded", ROW, "flag", "1", "Whether human CD45+ cells in blood fell to a fifth of their level at randomisation"),
+    Variable("mlfs_day", ROW, "real", "d", "First day of a morphological leukaemia-free state or better"),
+    Variable("cri_day", ROW, "real", "d", "First day of a complete remission with incomplete recovery of the blood, or better"),
+    Variable("cr_day", ROW, "real", "d", "First day of a complete remission"),
+    Variable("best_response", ROW, "text", "1", "Best response: CR, CRi, MLFS or none"),
+    Variable("complete_remission", ROW, "flag", "1", "Whether there was a complete remission"),
+    Variable("remission", ROW, "flag", "1", "Whether there was a remission, complete or with incomplete recovery of the blood"),
+    Variable("event_kind", ROW, "text", "1", "Kind of the event: relapse or no_remission"),
+    Variable("overall_survival_day", ROW, "real", "d", "Day of death, external (drawn from publications), or of the last observation"),
+    Variable("overall_survival_observed", ROW, "flag", "1", "Whether that was death"),
+    Variable("tumour_lysis_cells_per_day", ROW, "real", "cells/d", "Largest number of leukaemic cells that die per day"),
+    Variable("tumour_lysis_day", ROW, "real", "d", "Day on which that interval begins"),
     Variable("detection_day", ROW, "real", "d", "Day on which the sensitive cells reach the size of detection"),
 )
 
@@ -104,6 +117,8 @@ ENDPOINT_PATTERNS = (
     Variable(r"(?P<what>\w+)_nadir_day", ROW, "real", "d", "Day of the nadir of {what}"),
     Variable(r"(?P<what>\w+)_recovery_day", ROW, "real", "d", "Day of recovery of {what}"),
     Variable(r"(?P<what>\w+)_ctcae_grade", ROW, "integer", "1", "Highest CTCAE v5 grade of {what}"),
+    Variable(r"mrd_day_(?P<what>\w+)_negative", ROW, "flag", "1", "Whether residual disease on day {what} is below the limit of the assay"),
+    Variable(r"mrd_day_(?P<what>\w+)", ROW, "real", "1", "Residual disease on day {what} as the assay reads it"),
     Variable(r"auc_(?P<what>\w+)", ROW, "real", None, "Area under the concentration of {what}"),
     Variable(r"c_max_(?P<what>\w+)", ROW, "real", None, "Highest concentration of {what}"),
     Variable(r"c_trough_(?P<what>\w+)", ROW, "real", None, "Lowest concentration of {what} between doses"),
@@ -168,7 +183,8 @@ _KNOWN = {
     "dose_matrix": {v.name: v for v in DOSE_MATRIX},
 }
 
-FINITE = ("concentration", "human_cd45_fraction", "blast_fraction", "neutrophils", "platelets", "haemoglobin", "lymphocytes")
+SHARES = ("human_cd45_fraction", "blast_fraction", "mrd")
+FINITE = ("concentration", "human_cd45_fraction", "blast_fraction", "mrd", "neutrophils", "platelets", "haemoglobin", "lymphocytes")
 
 
 def describe(group: str, name: str) -> Variable | None:

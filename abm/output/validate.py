@@ -28,6 +28,9 @@ def validate(run: Run) -> list[str]:
                 problems += _check_variables(name, file[name], read_arrays(file[name]))
         for name in layout.TABLE_GROUPS:
             problems += _check_table(name, file[name])
+        for name, group in file.get("tables", {}).items():
+            for column in group:
+                problems += _check_attributes(f"/tables/{name}/{column}", group[column])
         for name, group in file["cells"].items():
             problems += _check_cells(name, group)
     if problems:
@@ -165,7 +168,7 @@ def check_values(run: Run) -> Iterator[str]:
             wrong = kept[variable].isnull() | (abs(kept[variable]) == np.inf) if variable in kept else None
             if wrong is not None and bool(wrong.any()):
                 yield f"/{name}/{variable}: not finite{_first(wrong)}"
-        for variable in ("human_cd45_fraction", "blast_fraction"):
+        for variable in layout.SHARES:
             outside = (kept[variable] < 0) | (kept[variable] > 1 + 1e-9) if variable in kept else None
             if outside is not None and bool(outside.any()):
                 yield f"/{name}/{variable}: outside 0 to 1{_first(outside)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abm.parameters.cell import Cell
+from abm.parameters.clinic import Assay, Clinic
 from abm.parameters.drug import Drug
 from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
@@ -34,9 +35,11 @@ class Experiment:
     cohort: Cohort = part("Cohort.")
     trial: Trial = part("Course of the trial.")
     readout: Readout = part("What is recorded.")
+    clinic: Clinic = part("How patients are judged.")
     leukaemias: dict[str, Leukaemia] = named_parts("Leukaemias by name.")
     mechanisms: dict[str, Mechanism] = named_parts("Mechanisms of resistance by name.")
     lineages: dict[str, Lineage] = named_parts("Healthy lineages by name.")
+    assays: dict[str, Assay] = named_parts("Assays of residual disease by name.")
     drugs: dict[str, Drug] = named_parts("Drugs by name.")
     regimens: dict[str, Regimen] = named_parts("Regimens by name.")
     arms: dict[str, Arm] = named_parts("Arms by name.")

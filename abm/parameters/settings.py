@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abm.records import choice, count, listing, quantity, record
+from abm.records import choice, count, listing, quantity, record, text
 
 
 @record
@@ -48,3 +48,5 @@ class Readout:
 
     interval_hours: float = quantity("h", "Interval of the series.", above=0.0)
     cell_snapshot_days: list[float] = listing("Days on which all packets are stored.")
+    mrd_days: list[float] = listing("Visits at which residual disease is assayed in patients.")
+    mrd_assay: str = text("Name of the assay of residual disease.")

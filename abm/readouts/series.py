@@ -8,10 +8,11 @@ import xarray as xr
 from abm.readouts.blood import blood_counts
 from abm.readouts.cell_state import cell_states
 from abm.readouts.concentrations import concentrations
+from abm.readouts.mrd import residual_disease
 from abm.readouts.populations import populations
 from abm.readouts.view import View
 
-READOUTS = (populations, blood_counts, cell_states, concentrations)
+READOUTS = (populations, blood_counts, residual_disease, cell_states, concentrations)
 
 
 def series(view: View) -> xr.Dataset:

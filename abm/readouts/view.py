@@ -27,6 +27,7 @@ class View:
         drugs: Names of the drugs.
         lineages: Healthy lineages by name.
         host: The host.
+        keys: Random key of every subject in every arm, uint32 (arms, subjects, 2).
     """
 
     arms: tuple[str, ...]
@@ -38,6 +39,7 @@ class View:
     drugs: tuple[str, ...]
     lineages: dict[str, Lineage]
     host: Host
+    keys: np.ndarray
 
 
 def stack_observations(looks: Sequence[Observation], arms: int, subjects: int) -> Observation:

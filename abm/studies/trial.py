@@ -118,7 +118,8 @@ class _Trial:
 
     def _stops(self, dt: float) -> list[int]:
         every = max(1, round(self.experiment.readout.interval_hours / dt))
-        return sorted({*range(every, self.grid.steps + 1, every), self.grid.steps})
+        visits = (self.grid.index(day) for day in self.experiment.readout.mrd_days if day > 0)
+        return sorted({*range(every, self.grid.steps + 1, every), *visits, self.grid.steps})
 
     def _simulation(self, carry: Carry, step: int) -> Batches:
         engine, axes = self.experiment.engine, param_axes(self.params)
@@ -215,12 +216,13 @@ class _Trial:
         times = np.array([0.0, *(self.grid.times[k] for k in self.stops)])
         seen = stack_observations(self.looks, len(self.arms), self.n_subjects)
         e = self.experiment
-        return View(self.arms, self.labels, self.leukaemias, mechanisms, times, seen, tuple(drugs_given(e)), e.lineages, e.host)
+        keys = np.asarray(self.rows.keys).reshape(len(self.arms), self.n_subjects, 2)
+        return View(self.arms, self.labels, self.leukaemias, mechanisms, times, seen, tuple(drugs_given(e)), e.lineages, e.host, keys)
 
 
 def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: dict[str, list[str]], lead_in: LeadIn) -> View:
     n = len(subjects.labels)
     seen = stack_observations(lead_in.looks, 1, n)
     labels = subjects.labels if experiment.cohort.design == "twin" else tuple(f"{label}-{i + 1}" for i, label in enumerate(subjects.labels))
-    drugs = tuple(drugs_given(experiment))
-    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, np.array(lead_in.times), seen, drugs, experiment.lineages, experiment.host)
+    e, drugs, times = experiment, tuple(drugs_given(experiment)), np.array(lead_in.times)
+    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, times, seen, drugs, e.lineages, e.host, subjects.keys[None])

@@ -9,9 +9,8 @@ import pandas as pd
 import xarray as xr
 import yaml
 
-from abm.endpoints.blood_toxicity import blood_toxicity
-from abm.endpoints.exposure import exposures
-from abm.endpoints.response import clearance, event, reduction, relapse, response_events
+from abm.endpoints.registry import Material, all_endpoints, all_tables
+from abm.endpoints.response import response_events
 from abm.engine.batches import Batches
 from abm.engine.simulate import Simulation
 from abm.errors import RunFault
@@ -23,6 +22,9 @@ from abm.readouts.series import series as read_series
 from abm.readouts.view import View
 from abm.studies.context import Context
 from abm.studies.lead_in import LeadIn, step_hours
+
+# Tables of the cohort that also stand in summary.json; the others are long.
+SUMMARISED = ("survival_summary", "contrasts", "responses", "biomarker")
 
 
 def assemble(
@@ -40,10 +42,14 @@ def assemble(
     in_trial = np.broadcast_to(randomised, (len(view.arms), len(view.subjects)))
     series = read_series(view)
     check_conservation(series)
-    vehicle = vehicle_arm(experiment)
-    endpoints = _endpoints(experiment, view, series, vehicle)
+    clones = _clones(experiment, view, simulation)
+    # Twins are compared with their vehicle; subjects of a parallel design have none.
+    twin = vehicle_arm(experiment) if experiment.cohort.design == "twin" else None
+    material = Material(experiment, view, series, clones, twin)
+    endpoints = _endpoints(material)
     series, endpoints = _masked(series, in_trial, counts=True), _masked(endpoints, in_trial, counts=False)
     events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints))
+    tables = all_tables(material, endpoints)
     wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
     config = yaml.safe_load(context.config_yaml) or {}
     device = device_name(simulation)
@@ -53,12 +59,16 @@ def assemble(
         lead_in=_lead_in_series(lead_in_view),
         endpoints=endpoints,
         events=events,
-        clones=_clones(experiment, view, simulation),
+        clones=clones,
         cells=cells,
         engine=_engine(experiment, view, simulation, wall),
         config_yaml=context.config_yaml,
         provenance=build_provenance(config, overrides=context.overrides, device=device, seed=experiment.seed, wall_seconds=wall),
-        summary={"warnings": [f"never randomised: {', '.join(missing)}"] if missing else []},
+        summary={
+            "warnings": [f"never randomised: {', '.join(missing)}"] if missing else [],
+            "statistics": {name: tables[name].to_dict("records") for name in SUMMARISED if name in tables},
+        },
+        tables=tables,
     )
 
 
@@ -95,20 +105,10 @@ def check_conservation(series: xr.Dataset) -> None:
         raise RunFault(f"cells of population '{series['population'].values[p]}' are not accounted for: {where}")
 
 
-def _endpoints(experiment: Experiment, view: View, series: xr.Dataset, vehicle: str | None) -> xr.Dataset:
-    trial = experiment.trial
-    # Twins are compared with their vehicle; subjects of a parallel design have none.
-    twin = vehicle if experiment.cohort.design == "twin" else None
+def _endpoints(material: Material) -> xr.Dataset:
+    series = material.series
     coords = xr.Dataset(coords={"arm": series["arm"], "subject": series["subject"], "leukaemia": series["leukaemia"]})
-    parts = [
-        reduction(series, trial, twin),
-        event(series, trial),
-        clearance(series, trial),
-        relapse(series, trial),
-        blood_toxicity(series, view.lineages, twin),
-        exposures(view),
-    ]
-    return xr.merge([coords, *parts])
+    return xr.merge([coords, *all_endpoints(material)])
 
 
 def _masked(dataset: xr.Dataset, in_trial: np.ndarray, *, counts: bool) -> xr.Dataset:

@@ -1,0 +1,113 @@
+"""The lists of endpoints and of cohort tables: every function that a module of this folder marks.
+
+To add an endpoint, add a module (or a function to one) whose function takes the material
+of a finished trial and gives variables over (arm, subject), marked `@endpoint`; for a table of
+the cohort, one that takes the endpoints too, marked `@cohort_table`.  Nothing else has to be changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from abm.parameters.experiment import Experiment
+from abm.readouts.view import View
+
+ROW = ("arm", "subject")
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """What endpoints are made from.
+
+    Attributes:
+        experiment: The experiment.
+        view: All looks, with the keys of the subjects.
+        series: The readouts.
+        clones: The table of clones, as it is written.
+        twin: The arm whose subjects are the untreated twins of all others; None where there is none.
+    """
+
+    experiment: Experiment
+    view: View
+    series: xr.Dataset
+    clones: pd.DataFrame
+    twin: str | None
+
+    @property
+    def human(self) -> bool:
+        """Whether the subjects are patients, judged as a clinic does."""
+        return self.experiment.host.species == "human"
+
+
+Endpoint = Callable[[Material], xr.Dataset]
+CohortTable = Callable[[Material, xr.Dataset], dict[str, pd.DataFrame]]
+_ENDPOINTS: dict[str, Endpoint] = {}
+_TABLES: dict[str, CohortTable] = {}
+EVERYONE = "all"
+
+
+def endpoint(function: Endpoint) -> Endpoint:
+    """Mark a function as an endpoint.  It gives an empty data set where it does not apply."""
+    _ENDPOINTS[f"{function.__module__}.{function.__qualname__}"] = function
+    return function
+
+
+def cohort_table(function: CohortTable) -> CohortTable:
+    """Mark a function as a table of the cohort; tables of one name are joined.  It gives none where it does not apply."""
+    _TABLES[f"{function.__module__}.{function.__qualname__}"] = function
+    return function
+
+
+def _import_all() -> None:
+    package = importlib.import_module("abm.endpoints")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"abm.endpoints.{module.name}")
+
+
+def all_endpoints(material: Material) -> list[xr.Dataset]:
+    """Every endpoint of this folder, in the order of their names."""
+    _import_all()
+    return [_ENDPOINTS[name](material) for name in sorted(_ENDPOINTS)]
+
+
+def all_tables(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFrame]:
+    """Every table of the cohort of this folder; empty ones are left out.
+
+    Args:
+        material: What endpoints are made from.
+        endpoints: All endpoints (arm, subject); NaN in subjects that were never randomised.
+    """
+    _import_all()
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for function in (_TABLES[name] for name in sorted(_TABLES)):
+        for name, table in function(material, endpoints).items():
+            if len(table):
+                parts.setdefault(name, []).append(table)
+    return {name: _joined(tables) for name, tables in parts.items()}
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below the other, with a unit for every column."""
+    table = pd.concat(tables, ignore_index=True)
+    given: dict[str, str] = {column: unit for part in tables for column, unit in part.attrs.get("units", {}).items()}
+    table.attrs["units"] = {str(column): given.get(str(column), "1") for column in table.columns}
+    return table
+
+
+def groups(endpoints: xr.Dataset) -> dict[str, np.ndarray]:
+    """Subjects (positions) of every leukaemia, and of all where there are several."""
+    of = endpoints["leukaemia"].values.astype(str)
+    found = {str(name): np.flatnonzero(of == name) for name in dict.fromkeys(of)}
+    return found if len(found) == 1 else {**found, EVERYONE: np.arange(len(of))}
+
+
+def took_part(endpoints: xr.Dataset) -> np.ndarray:
+    """Whether a subject was randomised, bool (arm, subject)."""
+    return np.isfinite(endpoints["event_day"].transpose(*ROW).values)

@@ -1,0 +1,41 @@
+"""How a clinic looks at a patient: assays of residual disease, criteria of response, survival after failure."""
+
+from __future__ import annotations
+
+from abm.records import choice, part, quantity, record, text
+
+
+@record
+class Assay:
+    """An assay of minimal residual disease in marrow (`abm.readouts.mrd`)."""
+
+    label: str = text("Label in figures.")
+    limit_of_detection: float = quantity("1", "Smallest leukaemic share of nucleated marrow cells that is reported as positive.", above=0.0, high=1.0)
+    cells_assayed: float = quantity("cells", "Nucleated marrow cells that are looked at.", above=0.0)
+
+
+@record
+class Salvage:
+    """Survival after a treatment has failed, from publications: Weibull's law through one published point.
+
+    The share alive a time t after failure is share_alive ^ ((t / months) ^ shape).
+    """
+
+    label: str = text("Whose survival it is.")
+    months: float = quantity("months", "Time after failure of the published point.", above=0.0)
+    share_alive: float = quantity("1", "Share alive then.", above=0.0, high=1.0)
+    shape: float = quantity("1", "Weibull's shape; below 1 most die early and the curve levels off.", above=0.0, high=5.0)
+
+
+@record
+class Clinic:
+    """Criteria by which the course of a patient is judged; xenografts are judged by `trial` alone."""
+
+    label: str = text("Label in figures.")
+    age_group: str = choice("Whom the numbers are for.", ("adult", "child"))
+    remission_blasts: float = quantity("1", "Share of blasts in the marrow below which it is in remission, and at which it has relapsed.", above=0.0, high=1.0)
+    remission_neutrophils: float = quantity("1e9/L", "Neutrophils of a complete remission.", low=0.0)
+    remission_platelets: float = quantity("1e9/L", "Platelets of a complete remission.", low=0.0)
+    extramedullary_cells: float = quantity("cells", "Leukaemic cells outside marrow and blood (a population such as leukaemia_cns) that are found.", above=0.0)
+    remission_by_day: float | None = quantity("d", "Day on which a patient who was never in remission counts as failed; null = never.", above=0.0)
+    salvage: Salvage = part("Survival after relapse or failure; published, not simulated.")
