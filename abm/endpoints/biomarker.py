@@ -20,7 +20,7 @@ from abm.endpoints.response_rates import responses_of
 from abm.errors import InputError
 
 SCORE = "bmf_competence"
-# Which response the score is to foretell: the first that the run has.
+# Which response the score is to foretell: the first of these, or a negative reading of residual disease, that tells subjects apart.
 _RESPONSES = ("complete_remission", "responded")
 
 
@@ -72,11 +72,18 @@ def scores(material: Material) -> np.ndarray:
     return np.array([material.experiment.leukaemias[name].traits.bmf_competence for name in material.view.leukaemias])
 
 
+def telling_response(found: dict[str, np.ndarray], known: np.ndarray) -> str | None:
+    """The response to foretell: the first that some subjects of an arm have and others have not, else the first there is."""
+    names = [*(n for n in _RESPONSES if n in found), *(n for n in found if n.startswith("mrd_negative_"))]
+    telling = [n for n in names if any(0 < hit[take].sum() < take.sum() for hit, take in zip(found[n], known, strict=True))]
+    return next(iter([*telling, *names]), None)
+
+
 @cohort_table
 def bmf_biomarker(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFrame]:
     """Tables `biomarker` (area and cut-off per arm) and `roc` (its points), over all leukaemias; an arm in which all or none respond has a note."""
     found, known, score = responses_of(endpoints), took_part(endpoints), scores(material)
-    response = next((name for name in _RESPONSES if name in found), None)
+    response = telling_response(found, known)
     if response is None or len(np.unique(score)) < 2:
         return {}
     lines, points = [], []

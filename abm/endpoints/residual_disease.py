@@ -8,14 +8,15 @@ from abm.endpoints.registry import ROW, Material, endpoint
 from abm.readouts.mrd import read_mrd
 
 
-def visit_name(day: float) -> str:
-    """Name of the endpoint of a visit: `mrd_day_33`, `mrd_day_7_5`."""
-    return f"mrd_day_{day:g}".replace(".", "_")
+def visit_names(day: float) -> tuple[str, str]:
+    """Names of the endpoints of a visit: `mrd_day_33` and `mrd_negative_day_33`."""
+    suffix = f"day_{day:g}".replace(".", "_")
+    return f"mrd_{suffix}", f"mrd_negative_{suffix}"
 
 
 @endpoint
 def residual_disease_at_visits(material: Material) -> xr.Dataset:
-    """`mrd_day_<day>`, the share of leukaemic cells among those assayed, and `mrd_day_<day>_negative`: below the limit of detection."""
+    """`mrd_day_<day>`, the share of leukaemic cells among those assayed, and `mrd_negative_day_<day>`: below the limit of detection."""
     readout = material.experiment.readout
     if "mrd" not in material.series or not readout.mrd_days:
         return xr.Dataset()
@@ -25,6 +26,6 @@ def residual_disease_at_visits(material: Material) -> xr.Dataset:
     for day in readout.mrd_days:
         share = exact.sel(time=day, method="nearest").values
         reading = read_mrd(share.ravel(), assay, keys.reshape(-1, 2), day)
-        data[visit_name(day)] = (ROW, reading.share.reshape(share.shape))
-        data[f"{visit_name(day)}_negative"] = (ROW, reading.below_limit.reshape(share.shape))
+        for name, values in zip(visit_names(day), reading, strict=True):
+            data[name] = (ROW, values.reshape(share.shape))
     return xr.Dataset(data)

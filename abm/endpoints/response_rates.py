@@ -19,7 +19,7 @@ def responses_of(endpoints: xr.Dataset) -> dict[str, np.ndarray]:
     found = {name: endpoints[name].transpose(*ROW).values.astype(bool) for name in _FLAGS if name in endpoints}
     if "cleared_day" in endpoints:
         found["cleared"] = np.isfinite(endpoints["cleared_day"].transpose(*ROW).values)
-    negative = [str(name) for name in endpoints.data_vars if str(name).startswith("mrd_day_") and str(name).endswith("_negative")]
+    negative = [str(name) for name in endpoints.data_vars if str(name).startswith("mrd_negative_")]
     return {**found, **{name: endpoints[name].transpose(*ROW).values.astype(bool) for name in negative}}
 
 

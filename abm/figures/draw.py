@@ -6,13 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abm.figures.biomarker import biomarker
 from abm.figures.blood_counts import READOUTS, blood_counts
 from abm.figures.cell_state import STATES, cell_state
 from abm.figures.claim_robustness import claim_robustness
+from abm.figures.clones import clone_genealogy, clone_shares, kinds, richest
 from abm.figures.counts import concentrations, counts
 from abm.figures.dose_matrix import dose_matrix, dose_response
-from abm.figures.event_free_survival import event_free_survival
+from abm.figures.event_free_survival import event_free_survival, overall_survival
 from abm.figures.human_cd45 import human_cd45
+from abm.figures.residual_disease import residual_disease
+from abm.figures.swimmers import swimmers
+from abm.figures.toxicity import graded, toxicity
 from abm.figures.view import View, as_view
 from abm.figures.waterfall import waterfall
 from abm.output.atomic import complete_or_absent
@@ -27,9 +32,16 @@ FIGURES: dict[str, Callable[[Any], Figure]] = {
     "human_cd45": human_cd45,
     "waterfall": waterfall,
     "event_free_survival": event_free_survival,
+    "overall_survival": overall_survival,
+    "swimmers": swimmers,
+    "residual_disease": residual_disease,
     "blood_counts": blood_counts,
+    "toxicity": toxicity,
     "cell_state": cell_state,
     "concentrations": concentrations,
+    "clone_shares": clone_shares,
+    "clone_genealogy": clone_genealogy,
+    "biomarker": biomarker,
     "counts": counts,
     "claim_robustness": claim_robustness,
     "dose_matrix": dose_matrix,
@@ -46,9 +58,16 @@ def applicable(run: Any) -> list[str]:
         "human_cd45": view.has("human_cd45_fraction"),
         "waterfall": view.has("log10_reduction_at_end_of_treatment"),
         "event_free_survival": view.has("event_day") and view.has("event_observed"),
+        "overall_survival": view.has("overall_survival_day"),
+        "swimmers": view.has("overall_survival_day") and view.has("cri_day"),
+        "residual_disease": view.has("mrd"),
         "blood_counts": any(view.has(r) for r in READOUTS),
+        "toxicity": bool(graded(view)),
         "cell_state": any(view.has(s) for s in STATES),
         "concentrations": view.has("concentration") and bool((view.series["concentration"] > 0).any()),
+        "clone_shares": view.has("human_cd45_fraction") and len(kinds(view)) > 1,
+        "clone_genealogy": richest(view.clones) is not None,
+        "biomarker": len(view.tables.get("roc", ())) > 0,
         "counts": view.has("count") and not view.has("human_cd45_fraction"),
         "claim_robustness": "claims" in view.tables,
     }

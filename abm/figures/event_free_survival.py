@@ -1,4 +1,4 @@
-"""Event-free survival by Kaplan and Meier."""
+"""Event-free and overall survival by Kaplan and Meier."""
 
 from __future__ import annotations
 
@@ -13,12 +13,30 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_SUBJECTS = {"mouse": "mice", "human": "patients"}
+
 
 def event_free_survival(run: Any) -> Figure:
     """Kaplan-Meier curves per arm, one panel per leukaemia, with the numbers at risk below."""
     view = as_view(run)
     view.need("event_day", "event_observed")
-    days, observed = times_and_events(view)
+    event = view.trial("event_human_cd45_percent")
+    what = f"Event: hCD45+ at or above {event:g} % of blood leukocytes. " if event else ""
+    if view.species() == "human":
+        what = "Event: relapse, or no remission by the set day. "
+    return _survival(view, *times_and_events(view), title="Event-free survival", label="Event-free (%)", what=what)
+
+
+def overall_survival(run: Any) -> Figure:
+    """As `event_free_survival` for the survival of patients, which after the event is drawn from publications."""
+    view = as_view(run)
+    view.need("overall_survival_day", "overall_survival_observed")
+    days, observed = view.endpoint("overall_survival_day").astype(float), view.endpoint("overall_survival_observed").astype(float) > 0
+    what = "Nobody dies in the simulation: the time from relapse or failure to death is external, drawn from a published law. "
+    return _survival(view, days, observed, title="Overall survival", label="Alive (%)", what=what)
+
+
+def _survival(view: View, days: np.ndarray[Any, Any], observed: np.ndarray[Any, Any], *, title: str, label: str, what: str) -> Figure:
     with look():
         groups = list(view.groups.items())
         sheet = Sheet(view, 2, len(groups), 0.0, down=0.72, share_y="row", heights=(3.7, 0.25 * len(view.arms) + 0.3))
@@ -27,13 +45,11 @@ def event_free_survival(run: Any) -> Figure:
             curves[column].set_title(view.label("leukaemias", name) if name else "")
             _draw_curves(curves[column], view, days[:, members], observed[:, members])
             _draw_at_risk(risks[column], view, days[:, members], names=column == 0)
-        curves[0].set_ylabel("Event-free (%)")
-        event = view.trial("event_human_cd45_percent")
-        what = f"Event: hCD45+ at or above {event:g} % of blood leukocytes. " if event else ""
+        curves[0].set_ylabel(label)
         notes = [f"{what}Ticks: follow-up ended without an event."]
         if view.config.get("cohort", {}).get("design", "twin") == "twin":
-            notes[0] += " The arms are twins of the same mice, so curves are paired and no log-rank test applies."
-        return sheet.finish("Event-free survival", arm_handles(view), notes=notes, claim=True, below=0.05)
+            notes.append(f"The arms are twins of the same {_SUBJECTS[view.species()]}, so curves are paired and no log-rank test applies.")
+        return sheet.finish(title, arm_handles(view), notes=notes, claim=True, below=0.05)
 
 
 def times_and_events(view: View) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -29,6 +29,7 @@ _PALETTE = ("#0072B2", "#E69F00", "#A3195B", "#009E73", "#56B4E9", "#D55E00", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 
 _LEGEND_COLUMNS = 5
+_LONG_SPAN = 364.0
 
 _RC: dict[str, Any] = {
     "font.size": 13.0,
@@ -179,6 +180,8 @@ def day_axis(axes: Axes, view: View, *, label: bool = True) -> None:
     axes.set_xlim(float(time[0]), float(time[-1]))
     step = next((s for s in (1, 2, 7, 14, 28, 56, 91, 182, 364) if span / s <= 9), None)
     if span >= 3 and step is not None:
-        axes.set_xticks([float(d) for d in range(0, int(span) + 1, step)])
+        # Where labels are long, one at the very end would run into the next panel.
+        end = 0.96 * span if span > _LONG_SPAN else span
+        axes.set_xticks([float(d) for d in range(0, int(end) + 1, step)])
     if label:
         axes.set_xlabel("Days since randomisation" if view.trial("treatment_days") else "Days")

@@ -11,6 +11,7 @@ import xarray as xr
 import yaml
 
 from abm.errors import InputError
+from abm.output.layout import COLUMN_ALIASES
 from abm.output.reader import endpoint_frame
 from abm.output.result import RunResult
 
@@ -24,6 +25,7 @@ class View:
         self.endpoints: pd.DataFrame = endpoint_frame(run.endpoints) if result else run.endpoints
         self.tables: dict[str, pd.DataFrame] = run.tables
         self.dose_matrix: xr.Dataset | None = run.dose_matrix
+        self.clones: pd.DataFrame = run.clones.rename(columns=COLUMN_ALIASES)
         self.config: dict[str, Any] = (yaml.safe_load(run.config_yaml) or {}) if result else run.config
         self.arms = [str(a) for a in self.series["arm"].values] if "arm" in self.series.coords else []
         self.subjects = [str(s) for s in self.series["subject"].values] if "subject" in self.series.coords else []
@@ -87,6 +89,10 @@ class View:
         """An endpoint as (arm, subject) in the order of the series."""
         rows = pd.MultiIndex.from_product([self.arms, self.subjects])
         return self.endpoints[name].reindex(rows).to_numpy().reshape(len(self.arms), len(self.subjects))
+
+    def species(self) -> str:
+        """Species of the host; a mouse where it is not said."""
+        return str(self._part("host").get("species", "mouse"))
 
     def need(self, *variables: str) -> None:
         """Refuse a figure for which this run lacks series or endpoints."""

@@ -117,7 +117,7 @@ ENDPOINT_PATTERNS = (
     Variable(r"(?P<what>\w+)_nadir_day", ROW, "real", "d", "Day of the nadir of {what}"),
     Variable(r"(?P<what>\w+)_recovery_day", ROW, "real", "d", "Day of recovery of {what}"),
     Variable(r"(?P<what>\w+)_ctcae_grade", ROW, "integer", "1", "Highest CTCAE v5 grade of {what}"),
-    Variable(r"mrd_day_(?P<what>\w+)_negative", ROW, "flag", "1", "Whether residual disease on day {what} is below the limit of the assay"),
+    Variable(r"mrd_negative_day_(?P<what>\w+)", ROW, "flag", "1", "Whether residual disease on day {what} is below the limit of the assay"),
     Variable(r"mrd_day_(?P<what>\w+)", ROW, "real", "1", "Residual disease on day {what} as the assay reads it"),
     Variable(r"auc_(?P<what>\w+)", ROW, "real", None, "Area under the concentration of {what}"),
     Variable(r"c_max_(?P<what>\w+)", ROW, "real", None, "Highest concentration of {what}"),

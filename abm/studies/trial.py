@@ -118,8 +118,12 @@ class _Trial:
 
     def _stops(self, dt: float) -> list[int]:
         every = max(1, round(self.experiment.readout.interval_hours / dt))
-        visits = (self.grid.index(day) for day in self.experiment.readout.mrd_days if day > 0)
-        return sorted({*range(every, self.grid.steps + 1, every), *visits, self.grid.steps})
+        return sorted({*range(every, self.grid.steps + 1, every), *self._visits(), self.grid.steps})
+
+    def _visits(self) -> list[int]:
+        """Step boundaries nearest to the visits at which to look changes nothing."""
+        drawn = np.flatnonzero(self.grid.drawn)
+        return [int(drawn[np.argmin(np.abs(self.grid.times[drawn] - day))]) for day in self.experiment.readout.mrd_days if day > 0]
 
     def _simulation(self, carry: Carry, step: int) -> Batches:
         engine, axes = self.experiment.engine, param_axes(self.params)
