@@ -24,11 +24,11 @@ def biomarker(run: Any) -> Figure:
     if points is None or areas is None or not len(points):
         raise InputError("this run has no table 'roc': in no arm did some subjects respond and others not, or all have one score.")
     with look():
-        sheet = Sheet(view, 1, 1, 4.6, left=4.3, share_x=False)
+        sheet = Sheet(view, 1, 1, 4.6, share_x=False)
         axes = sheet.panels[0, 0]
         axes.plot([0, 100], [0, 100], color=GREY, lw=1.0, ls=(0, (5, 3)))
         handles = [h for i, arm in enumerate(view.arms) if (h := _draw(axes, view, i, arm, points, areas)) is not None]
-        axes.set_aspect("equal")
+        axes.set_aspect("equal", anchor="W")
         axes.set_xlim(-2.0, 102.0)
         axes.set_ylim(-2.0, 102.0)
         axes.set_xlabel("Others taken for responders (%)")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.errors import InputError
 from abm.figures.style import Sheet, look
 from abm.figures.view import View, as_view
 
@@ -34,9 +35,9 @@ def toxicity(run: Any) -> Figure:
     view = as_view(run)
     grades = graded(view)
     if not grades:
-        view.need("neutrophils" + _SUFFIX)
+        raise InputError("this run has no subject with a grade above 0; the figure would be empty.")
     with look():
-        sheet = Sheet(view, 1, max(len(grades), 1), 0.5 + 0.5 * len(view.arms), left=2.6, across=0.35)
+        sheet = Sheet(view, 1, len(grades), 0.5 + 0.5 * len(view.arms), left=2.6, across=0.35)
         for position, (name, values) in enumerate(grades.items()):
             axes = sheet.panels[0, position]
             axes.set_title(name.replace("_", " ").capitalize())

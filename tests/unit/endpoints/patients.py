@@ -63,8 +63,10 @@ def material(
     total = np.rint(MARROW * share)
     parts = [total, total, 0 * total, total, 0 * total, np.rint(total * resistant), np.broadcast_to(outside, share.shape)]
     count = np.stack(parts, axis=-1).astype(np.int64)
-    deaths = np.maximum.accumulate(np.maximum(count[:, :, :1] - count, 0), axis=2)
-    data: dict[str, Any] = {name: ((*curve, "population"), values) for name, values in {"count": count, "deaths": deaths}.items()}
+    change = np.diff(count, axis=2, prepend=count[:, :, :1])
+    births, deaths = (np.cumsum(np.maximum(sign * change, 0), axis=2) for sign in (1, -1))
+    tallies = {"count": count, "births": births, "deaths": deaths, "gained": 0 * count, "lost": 0 * count}
+    data: dict[str, Any] = {name: ((*curve, "population"), values) for name, values in tallies.items()}
     data |= {"blast_fraction": (curve, share), "mrd": (curve, share), "human_cd45_fraction": (curve, 0.1 * share)}
     data |= {name: (curve, np.broadcast_to(v, share.shape).astype(float)) for name, v in {"neutrophils": neutrophils, "platelets": platelets}.items()}
     coords = {"arm": list(ARMS[: share.shape[0]]), "subject": list(names), "time": days, "population": list(POPULATIONS), "leukaemia": ("subject", list(of))}
@@ -101,16 +103,9 @@ def result(made: Material, mrd_days: tuple[float, ...] = ()) -> RunResult:
     endpoints, tables = judged(made)
     of = tuple(dict.fromkeys(made.view.leukaemias))
     stored = experiment(made.experiment.cohort.design, of, mrd_days)[1]
-    series = made.series
-    zero = xr.zeros_like(series["count"])
-    count = series["count"]
-    gained = (count - count.isel(time=0)).clip(min=0).cumulative("time").max().astype(np.int64)
-    deaths = (count.isel(time=0) + gained - count).astype(np.int64)
-    steady = bool((deaths.diff("time") >= 0).all())
-    series = series.assign(births=gained, deaths=deaths, gained=zero, lost=zero) if steady else series.drop_vars("deaths")
     events = pd.DataFrame(columns=["arm", "subject", "kind", "time_days", "value"])
     provenance = build_provenance(yaml.safe_load(stored), overrides=[], device="cpu", wall_seconds={"trial": 1.0})
-    return RunResult(series, None, endpoints, events, made.clones, {}, xr.Dataset(), stored, provenance, tables=tables)
+    return RunResult(made.series, None, endpoints, events, made.clones, {}, xr.Dataset(), stored, provenance, tables=tables)
 
 
 def cohort(subjects: int = 24, years: float = 3.0, *, design: str = "twin", mrd_days: tuple[float, ...] = (33.0, 78.0), seed: int = 3) -> Material:
