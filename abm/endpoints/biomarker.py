@@ -66,10 +66,11 @@ def roc(score: ArrayLike, response: ArrayLike) -> Roc:
 
 
 def scores(material: Material) -> np.ndarray:
-    """BMF competence of each subject's leukaemia before treatment, (subject,): its own where it is recorded, else the mean of its leukaemia."""
-    if SCORE in material.series.coords:
-        return np.asarray(material.series.coords[SCORE].values, float)
-    return np.array([material.experiment.leukaemias[name].traits.bmf_competence for name in material.view.leukaemias])
+    """BMF competence of each subject's leukaemia before treatment, (arms, subjects): its own where subjects differ, else the mean of its leukaemia."""
+    if SCORE in material.scores:
+        return np.asarray(material.scores[SCORE], float)
+    typical = [material.experiment.leukaemias[name].traits.bmf_competence for name in material.view.leukaemias]
+    return np.tile(np.array(typical, float), (len(material.view.arms), 1))
 
 
 def telling_response(found: dict[str, np.ndarray], known: np.ndarray) -> str | None:
@@ -92,7 +93,7 @@ def bmf_biomarker(material: Material, endpoints: xr.Dataset) -> dict[str, pd.Dat
         hits = found[response][a, known[a]]
         numbers = {"responders": int(hits.sum()), "n": len(hits)}
         try:
-            curve = roc(score[known[a]], hits)
+            curve = roc(score[a, known[a]], hits)
         except InputError as error:
             blank = dict.fromkeys(("area", "low", "high", "cutoff", "sensitivity", "specificity"), np.nan)
             lines.append({**labels, **numbers, **blank, "note": str(error)})

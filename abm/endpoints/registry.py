@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ class Material:
         series: The readouts.
         clones: The table of clones, as it is written.
         twin: The arm whose subjects are the untreated twins of all others; None where there is none.
+        scores: What was known of each subject before treatment, (arms, subjects) by name; empty where subjects do not differ.
     """
 
     experiment: Experiment
@@ -39,6 +40,7 @@ class Material:
     series: xr.Dataset
     clones: pd.DataFrame
     twin: str | None
+    scores: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def human(self) -> bool:

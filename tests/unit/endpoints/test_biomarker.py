@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
@@ -76,3 +78,13 @@ def test_bmf_foretells_remission_where_only_the_competent_clear() -> None:
     assert np.isnan(vehicle["area"])
     assert "0 of 8" in vehicle["note"]
     assert set(tables["roc"]["arm"]) == {"combination"}
+
+
+def test_a_score_of_each_subject_is_used_where_there_is_one() -> None:
+    days = np.arange(0.0, 71.0, 7.0)
+    share = np.stack([np.stack([0.8 * np.exp(-rate * days) for rate in (0.15, 0.15, 0.0, 0.0)])])
+    made = patients.material(days, share, design="parallel")
+    assert "biomarker" not in patients.judged(made)[1]  # all have the mean of one leukaemia
+    own = dataclasses.replace(made, scores={"bmf_competence": np.array([[0.9, 0.4, 0.6, 0.1]])})
+    (line,) = patients.judged(own)[1]["biomarker"].to_dict("records")
+    assert (line["area"], line["n"]) == (0.75, 4)

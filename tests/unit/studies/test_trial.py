@@ -15,7 +15,9 @@ from abm.config.compose import compose
 from abm.endpoints.blood_toxicity import ctcae_grade
 from abm.endpoints.crossing import first_crossing
 from abm.errors import InputError, Stopped
+from abm.output.reader import load
 from abm.output.result import RunResult
+from abm.output.validate import validate
 from abm.output.writer import write_run
 from abm.studies.context import Context
 from abm.studies.dispatch import run_experiment
@@ -72,6 +74,14 @@ def test_a_stopped_run_continues_to_the_same_bits(tmp_path: Path, phase: str) ->
     assert whole.lead_in is not None
     assert continued.lead_in is not None
     assert_same_series(whole.lead_in, continued.lead_in)
+
+
+def test_visits_are_looked_at_and_change_nothing(tmp_path: Path) -> None:
+    visited = run_with(["readout.mrd_days=[1.5]"])
+    assert 1.5 in visited.series["time"].values
+    assert_same_series(base().series, visited.series.sel(time=base().series["time"].values))
+    assert validate(load(write_run(visited, tmp_path))) == []
+    assert not [name for name in visited.endpoints if str(name).startswith("mrd")]  # no assay of marrow in mice
 
 
 def test_pauses_between_rare_looks_change_nothing(tmp_path: Path) -> None:
