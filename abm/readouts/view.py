@@ -27,7 +27,7 @@ class View:
         drugs: Names of the drugs.
         lineages: Healthy lineages by name.
         host: The host.
-        keys: Random key of every subject in every arm, uint32 (arms, subjects, 2).
+        keys: Random key of every subject in every arm, uint32 (arms, subjects, 2); empty where nothing is drawn from them.
     """
 
     arms: tuple[str, ...]
@@ -39,7 +39,7 @@ class View:
     drugs: tuple[str, ...]
     lineages: dict[str, Lineage]
     host: Host
-    keys: np.ndarray
+    keys: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0, 2), np.uint32))
 
 
 def stack_observations(looks: Sequence[Observation], arms: int, subjects: int) -> Observation:
