@@ -77,3 +77,10 @@ class Drive(NamedTuple):
     bim_fold: jax.Array  # 1, fold of BIM
     cytotoxic_cycling: jax.Array  # 1/d
     cytotoxic_quiescent: jax.Array  # 1/d
+    thiopurine_cycling: jax.Array | None = None  # 1/d, None where no drug of the run is a thiopurine
+    thiopurine_quiescent: jax.Array | None = None  # 1/d
+
+
+def with_thiopurines(cytotoxic: jax.Array, thiopurine: jax.Array | None) -> jax.Array:
+    """Hazard of a cell that responds to thiopurines as to other cytotoxic drugs, 1/d."""
+    return cytotoxic if thiopurine is None else cytotoxic + thiopurine

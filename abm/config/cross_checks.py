@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abm.config.dose_matrix_checks import DISH, check_dose_matrix
+from abm.config.drug_checks import check_drug, kinetics_problem
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
 from abm.units import HOURS_PER_DAY
@@ -57,7 +58,7 @@ def _check_arms(experiment: Experiment, problems: list[str]) -> None:
 
 def _check_regimens(experiment: Experiment, problems: list[str]) -> None:
     """Doses of the arms' regimens; a regimen that no arm uses may name what it likes."""
-    species = experiment.host.species
+    checked: set[str] = set()
     for regimen in dict.fromkeys(arm.regimen for arm in experiment.arms.values()):
         if regimen not in experiment.regimens:
             continue
@@ -65,9 +66,14 @@ def _check_regimens(experiment: Experiment, problems: list[str]) -> None:
             key = f"regimens.{regimen}.events[{index}]"
             if event.drug not in experiment.drugs:
                 problems.append(str(unknown_name(f"{key}.drug", event.drug, experiment.drugs, noun="drug")))
-            elif species not in experiment.drugs[event.drug].pharmacokinetics:
-                known = ", ".join(experiment.drugs[event.drug].pharmacokinetics) or "none"
-                problems.append(f"{key}.drug = {event.drug}: has no pharmacokinetics for the host's species '{species}' (it has: {known}).")
+            else:
+                drug = experiment.drugs[event.drug]
+                problem = kinetics_problem(drug, experiment.host)
+                if problem:
+                    problems.append(f"{key}.drug = {event.drug}: {problem}")
+                if event.drug not in checked:
+                    checked.add(event.drug)
+                    problems += check_drug(event.drug, drug)
             if any(day < 0 for day in event.skip_days):
                 problems.append(f"{key}.skip_days = {list(event.skip_days)}: days count from randomisation, day 0.")
             if event.duration_h > event.interval_days * HOURS_PER_DAY and event.additional > 0:

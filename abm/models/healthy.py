@@ -26,7 +26,7 @@ from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_haza
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Drive, FastState, Traits
+from abm.cells import Drive, FastState, Traits, with_thiopurines
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.lineage import Lineage
@@ -196,7 +196,7 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
     fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
-    killed = excess[:, :, 0] + drive.cytotoxic_cycling[:, :, None]
+    killed = excess[:, :, 0] + with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)[:, :, None]
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying

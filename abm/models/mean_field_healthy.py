@@ -19,7 +19,7 @@ from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_haza
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Traits
+from abm.cells import Traits, with_thiopurines
 from abm.engine.mean_field import redraw, spread_rows, stacked
 from abm.models.mean_field_xenograft import row_drive, row_targets
 from abm.parameters.cell import Cell, CellTraits
@@ -116,7 +116,7 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
         factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max)
         division = twin.k_tr * (1.0 - twin.upstream) * rates.slowing[:, :points] * factor
-        net = (division - twin.k_tr - excess[:, :points] - action.cytotoxic_cycling) * h
+        net = (division - twin.k_tr - excess[:, :points] - with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling)) * h
         mixing = 2.0 * cell.amounts.redraw_probability * division
         # Growth by a factor e^net and a constant inflow, integrated exactly.
         fed = twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)

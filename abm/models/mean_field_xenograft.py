@@ -22,13 +22,13 @@ from abm.biology.heredity import express
 from abm.biology.intracellular import CellRates, advance_cells, resting_state
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import balanced_growth, room
-from abm.cells import Drive, FastState, Traits
+from abm.cells import Drive, FastState, Traits, with_thiopurines
 from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell, Mtorc1
 from abm.parameters.drug import Drug, Pharmacokinetics
 from abm.parameters.leukaemia import Leukaemia
-from abm.pharmacology.action import TargetTable, Values, advance_mtorc1_block, drive, free_factor, target_table
+from abm.pharmacology.action import OPTIONAL, TargetTable, Values, advance_mtorc1_block, drive, free_factor, target_table
 from abm.pharmacology.compartments import IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ExposurePlan, advance_exposure, plan_exposure
 from abm.pharmacology.regimen import Dose
@@ -79,7 +79,6 @@ class TwinState(NamedTuple):
 
 def dosed_course(
     pharmacokinetics: list[dict[str, Pharmacokinetics]],
-    weights_kg: list[float],
     masses: dict[str, float],
     doses: list[tuple[Dose, ...]],
     arm_of_row: np.ndarray,
@@ -88,8 +87,7 @@ def dosed_course(
     """Mean free concentration at the cell over each step in typical subjects, one row each; nmol/L, float64 (steps, rows, drugs).
 
     Args:
-        pharmacokinetics: Of every row, by drug; the drugs are those of `masses`, in its order.
-        weights_kg: Body weight of every row.
+        pharmacokinetics: Of every row's host, by drug (`abm.pharmacology.covariates`); the drugs are those of `masses`, in its order.
         masses: Molar mass of every drug, g/mol.
         doses: Doses of every arm.
         arm_of_row: int32 (rows,).
@@ -99,7 +97,7 @@ def dosed_course(
     typical = np.zeros((1, 2))
     per_drug = []
     for drug in drugs:
-        rows = [individual_parameters(pk[drug], weight, typical) for pk, weight in zip(pharmacokinetics, weights_kg, strict=True)]
+        rows = [individual_parameters(pk[drug], typical) for pk in pharmacokinetics]
         per_drug.append({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
     individual = IndividualPk.stack(per_drug, rows=len(pharmacokinetics))
     plan = plan_exposure(individual, drugs=drugs, molar_mass_g_per_mol=list(masses.values()), doses=doses, arm_of_row=arm_of_row, grid_days=grid_days)
@@ -125,6 +123,10 @@ def constant_course(free_nm: np.ndarray, steps: int) -> Values:
 def row_targets(drugs: list[dict[str, Drug]], order: list[str]) -> TargetTable:
     """Targets of every row's drugs, arrays (rows, drugs)."""
     tables = [target_table(row, order) for row in drugs]
+    for name in OPTIONAL:  # what the drugs of one row have, the table of every row holds
+        if any(not isinstance(getattr(table, name), tuple) for table in tables):
+            nothing = np.zeros(len(order))
+            tables = [dataclasses.replace(t, **{name: nothing}) if isinstance(getattr(t, name), tuple) else t for t in tables]
     return jax.tree.map(lambda *columns: np.stack(columns), *tables)
 
 
@@ -194,8 +196,8 @@ def step_twin(params: TwinParams, state: TwinState, mean_nm: jax.Array, h: jax.A
     death = params.death + rates.death
     hazards = Hazards(
         division=division,
-        death_cycling=death + action.cytotoxic_cycling,
-        death_quiescent=death + action.cytotoxic_quiescent,
+        death_cycling=death + with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling),
+        death_quiescent=death + with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent),
         redraw=2.0 * cell.amounts.redraw_probability * division,
         leave_cycle=params.leave_cycle,
         enter_cycle=params.enter_cycle,

@@ -20,7 +20,7 @@ from abm.biology.intracellular import advance_cells
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
-from abm.cells import Drive
+from abm.cells import Drive, with_thiopurines
 from abm.engine.clones import CloneLayout
 from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
@@ -87,7 +87,7 @@ class ExposureRecord(NamedTuple):
 class RowState(NamedTuple):
     """State of each row beside its packets."""
 
-    drug_state: Any  # float64 (rows, drugs, 3), mg
+    drug_state: Any  # float64 (rows, drugs, states), mg
     occupied: Any  # float64 (rows, drugs), mTORC1 occupancy
     gate: Any  # float64 (rows, drugs), factor on doses
     record: ExposureRecord
@@ -117,8 +117,14 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         bim_fold=action.bim_fold[:, None],
         cytotoxic_cycling=action.cytotoxic_cycling_per_day[:, None],
         cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
+        thiopurine_cycling=_column(action.thiopurine_cycling_per_day),
+        thiopurine_quiescent=_column(action.thiopurine_quiescent_per_day),
     )
     return rows._replace(drug_state=step.state, occupied=occupied, record=record), result
+
+
+def _column(hazard: jax.Array | None) -> jax.Array | None:
+    return None if hazard is None else hazard[:, None]
 
 
 def expected_burden(packets: Packets) -> jax.Array:
@@ -159,8 +165,8 @@ class Xenograft:
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
-        law = constant_law(into_own_kind, death + action.cytotoxic_cycling, h32)
-        lazy = (death + action.cytotoxic_quiescent) * h32
+        law = constant_law(into_own_kind, death + with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling), h32)
+        lazy = (death + with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent)) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:

@@ -26,8 +26,9 @@ from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.pharmacology.action import TargetTable, free_factor, target_table
-from abm.pharmacology.compartments import CENTRAL, IndividualPk, individual_parameters
-from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, plan_exposure
+from abm.pharmacology.compartments import IndividualPk, individual_parameters
+from abm.pharmacology.covariates import host_pharmacokinetics
+from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, concentration_nm, plan_exposure
 from abm.pharmacology.plan_shapes import with_room
 from abm.pharmacology.regimen import Dose, expand
 from abm.streams import subject_generator, subject_uniforms
@@ -103,7 +104,7 @@ def individual_pk(experiment: Experiment, drugs: list[str], rows: Rows) -> Indiv
     per_drug = []
     for drug in drugs:
         normals = np.stack([ndtri(subject_uniforms(key, f"pharmacokinetics/{drug}", 2)) for key in rows.keys])
-        per_drug.append(individual_parameters(experiment.drugs[drug].pharmacokinetics[host.species], host.weight_kg, normals))
+        per_drug.append(individual_parameters(host_pharmacokinetics(experiment.drugs[drug], host), normals))
     return IndividualPk.stack(per_drug, rows=len(rows.keys))
 
 
@@ -152,7 +153,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         means=means,
         healthy=healthy_params(experiment.lineages, cell, host.blood_volume_l, experiment.engine.strata) if experiment.lineages else (),
         targets=target_table(experiment.drugs, drugs),
-        free=np.array([free_factor(experiment.drugs[d].pharmacokinetics[host.species]) for d in drugs], np.float64),
+        free=np.array([free_factor(host_pharmacokinetics(experiment.drugs[d], host)) for d in drugs], np.float64),
         exposure=with_room(plan),
         arm_of_row=rows.arm,
         mutation=mutation,
@@ -191,7 +192,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
     layout = clone_layout(experiment)
     empty, gate = np.zeros((rows, drugs)), np.full((rows, drugs), float(treated))
     drug_state = np.asarray(params.exposure.initial_state) * gate[:, :, None]
-    now = drug_state[:, :, CENTRAL] * np.asarray(params.exposure.to_nm)
+    now = np.asarray(concentration_nm(drug_state, params.exposure))
     return RowState(
         drug_state=drug_state,
         occupied=empty,

@@ -5,8 +5,9 @@ Drugs act on targets, never on outcomes.  With C_j the free concentration of dru
     occupancy of a groove   sum_j C_j / Ki_j                     (competitive: Kd of BH3 binding times 1 + occupancy)
     stress drive            sum_j Emax_j H_j,   H = C^h / (EC50^h + C^h)
     fold of BIM             prod_j (1 + (fold_j - 1) H_j)
-    cytotoxic hazard        sum_j Emax_j H_j    (independent drugs add hazards: Bliss independence)
-    mTORC1                  dO/dt = koff [(C/IC50)(1 - O) - O],  block = 1 - prod_j (1 - Imax_j O_j)
+    cytotoxic hazard        sum_j Emax_j H_j    (independent drugs add hazards: Bliss independence; thiopurines have a sum of their own)
+    mTORC1                  dO/dt = koff [(C/IC50)(1 - O) - O],  block = 1 - prod_j (1 - Imax_j O_j) (1 - loss_j H_j),
+                            where loss_j is what a stress agonist takes through GCN2
 
 A drug that lacks a target, has no effect on it or is absent contributes exactly nothing: the
 result is the same to the bit as without the drug.  Computed in float64 per row, handed to the
@@ -40,7 +41,8 @@ Values = jax.Array | NDArray[np.float64]
 class TargetTable:
     """Action of every drug, arrays float64 (drugs,); a missing target has effect 0 and inverse potency 0.
 
-    Inverse potencies are in L/nmol, exponents are 1 where a target is missing.
+    Inverse potencies are in L/nmol, exponents are 1 where a target is missing.  What no drug of the
+    table has is (), so that it costs nothing.
     """
 
     inverse_ki_bcl2: Values
@@ -59,6 +61,11 @@ class TargetTable:
     cytotoxic_inverse_ec50: Values
     cytotoxic_hill: Values
     quiescent_factor: Values
+    thiopurine_max_per_day: Values | tuple[()] = ()
+    stress_mtorc1_loss: Values | tuple[()] = ()
+
+
+OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss")
 
 
 class Drive(NamedTuple):
@@ -71,6 +78,8 @@ class Drive(NamedTuple):
     bim_fold: jax.Array  # 1 without a drug
     cytotoxic_cycling_per_day: jax.Array
     cytotoxic_quiescent_per_day: jax.Array
+    thiopurine_cycling_per_day: jax.Array | None = None  # None: no thiopurine among the drugs
+    thiopurine_quiescent_per_day: jax.Array | None = None
 
 
 def free_factor(pk: Pharmacokinetics) -> float:
@@ -82,7 +91,8 @@ def target_table(drugs: Mapping[str, Drug], order: Sequence[str]) -> TargetTable
     """Collect the targets of the drugs, in the order of the exposure arrays, with NumPy arrays."""
     columns = [_column(drugs[name]) for name in order]
     names = [field.name for field in dataclasses.fields(TargetTable)]
-    return TargetTable(**{name: np.array([column.get(name, _absent(name)) for column in columns], dtype=np.float64) for name in names})
+    present = [name for name in names if name not in OPTIONAL or any(column.get(name, 0.0) > 0.0 for column in columns)]
+    return TargetTable(**{name: np.array([column.get(name, _absent(name)) for column in columns], dtype=np.float64) for name in present})
 
 
 def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
@@ -93,8 +103,10 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
         table: Targets of the drugs.
     """
     free = free_nm.astype(jnp.float64)
-    cytotoxic = table.cytotoxic_max_per_day * _hill(free, table.cytotoxic_inverse_ec50, table.cytotoxic_hill)
+    affected = _hill(free, table.cytotoxic_inverse_ec50, table.cytotoxic_hill)
+    cytotoxic = table.cytotoxic_max_per_day * affected
     folds = 1.0 + table.bim_extra_fold * _hill(free, table.bim_inverse_ec50, table.bim_hill)
+    thiopurine = None if isinstance(table.thiopurine_max_per_day, tuple) else table.thiopurine_max_per_day * affected
     return Drive(
         bcl2_occupancy=_total(free * table.inverse_ki_bcl2),
         bclxl_occupancy=_total(free * table.inverse_ki_bclxl),
@@ -103,6 +115,8 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
         bim_fold=_product(folds),
         cytotoxic_cycling_per_day=_total(cytotoxic),
         cytotoxic_quiescent_per_day=_total(cytotoxic * table.quiescent_factor),
+        thiopurine_cycling_per_day=None if thiopurine is None else _total(thiopurine),
+        thiopurine_quiescent_per_day=None if thiopurine is None else _total(thiopurine * table.quiescent_factor),
     )
 
 
@@ -130,18 +144,22 @@ def advance_mtorc1_block(
     # Stays within [0, 1]: a weighted mean of the start and of the equilibrium ratio / (1 + ratio).
     end = occupied * jnp.exp(-binding) - ratio / (1.0 + ratio) * jnp.expm1(-binding)
     if relaxation_per_day is None:
-        return end, mtorc1_block(end, table)
+        return end, mtorc1_block(end, table, mean_free_nm)
     following = jnp.asarray(relaxation_per_day, jnp.float64) * step_days
     apart = jnp.abs(binding - following)
     spread = jnp.where(apart > 1e-9, -jnp.expm1(-apart) / jnp.maximum(apart, 1e-9), 1.0)
     kept = following * jnp.exp(-jnp.minimum(binding, following)) * spread / -jnp.expm1(-following)
     felt = ratio / (1.0 + ratio) + (occupied - ratio / (1.0 + ratio)) * kept
-    return end, mtorc1_block(felt, table)
+    return end, mtorc1_block(felt, table, mean_free_nm)
 
 
-def mtorc1_block(occupied: jax.Array, table: TargetTable) -> jax.Array:
-    """Share of mTORC1 activity (rows,), float32, that is blocked at an occupancy (rows, drugs)."""
-    return (1.0 - _product_64(1.0 - table.max_inhibition * occupied)).astype(jnp.float32)
+def mtorc1_block(occupied: jax.Array, table: TargetTable, free_nm: jax.Array) -> jax.Array:
+    """Share of mTORC1 activity (rows,), float32, that is blocked at an occupancy, or lost through GCN2 at a concentration (rows, drugs)."""
+    left = _product_64(1.0 - table.max_inhibition * occupied)
+    if not isinstance(table.stress_mtorc1_loss, tuple):
+        starved = _hill(free_nm.astype(jnp.float64), table.stress_inverse_ec50, table.stress_hill)
+        left = left * _product_64(1.0 - table.stress_mtorc1_loss * starved)
+    return (1.0 - left).astype(jnp.float32)
 
 
 def _hill(free: Values, inverse_ec50: Values, hill: Values) -> jax.Array:
@@ -186,9 +204,11 @@ def _column(drug: Drug) -> dict[str, float]:
                 column |= {"max_inhibition": target.max_inhibition}
             case StressAgonist():
                 column |= {"stress_max": target.max_drive, "stress_inverse_ec50": 1.0 / target.ec50_nm, "stress_hill": target.hill}
+                column |= {"stress_mtorc1_loss": target.mtorc1_loss}
             case BimInducer():
                 column |= {"bim_extra_fold": target.max_fold - 1.0, "bim_inverse_ec50": 1.0 / target.ec50_nm, "bim_hill": target.hill}
             case Cytotoxic():
-                column |= {"cytotoxic_max_per_day": target.max_per_day, "cytotoxic_inverse_ec50": 1.0 / target.ec50_nm}
+                largest = "thiopurine_max_per_day" if target.family == "thiopurine" else "cytotoxic_max_per_day"
+                column |= {largest: target.max_per_day, "cytotoxic_inverse_ec50": 1.0 / target.ec50_nm}
                 column |= {"cytotoxic_hill": target.hill, "quiescent_factor": target.quiescent_factor}
     return column

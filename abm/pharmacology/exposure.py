@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,12 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.errors import unknown_name
-from abm.pharmacology.compartments import CENTRAL, DEPOT, INPUT, INTEGRAL, FloatArray, Flow, IndividualPk
+from abm.pharmacology.compartments import INPUT, INTEGRAL, FloatArray, Flow, IndividualPk
 from abm.pharmacology.regimen import Dose
 from abm.pharmacology.schedule import InputKind, Schedule
 from abm.units import HOURS_PER_DAY, mg_per_l_to_nmol_per_l
-
-STATES = 3
 
 
 @jax.tree_util.register_dataclass
@@ -38,21 +36,23 @@ STATES = 3
 class ExposurePlan:
     """Everything that the steps of a run need; a pytree of arrays.
 
-    H distinct step lengths, U kinds of input (kind 0 gives nothing), K steps, at most E entries of one drug in a step.
+    H distinct step lengths, U kinds of input (kind 0 gives nothing), K steps, at most E entries of one drug in a step,
+    N states of a drug: 3 unless a drug of the run has more (`abm.pharmacology.compartments`).
     """
 
     step_kind: jax.Array | NDArray[np.int32]  # (K,) index of the step length
     step_days: jax.Array | FloatArray  # (H,)
-    propagator: jax.Array | FloatArray  # (H, rows, drugs, 3, 3) state at the end from the state at the start
-    integral: jax.Array | FloatArray  # (H, rows, drugs, 3) nmol/L day from the state at the start
-    input_state: jax.Array | FloatArray  # (U, rows, drugs, 3) state at the end per mg given
+    propagator: jax.Array | FloatArray  # (H, rows, drugs, N, N) state at the end from the state at the start
+    integral: jax.Array | FloatArray  # (H, rows, drugs, N) nmol/L day from the state at the start
+    input_state: jax.Array | FloatArray  # (U, rows, drugs, N) state at the end per mg given
     input_integral: jax.Array | FloatArray  # (U, rows, drugs) nmol/L day per mg given
-    input_before: jax.Array | FloatArray  # (U, rows, drugs, 3) central amount just before the input, from the state at the start
+    input_before: jax.Array | FloatArray  # (U, rows, drugs, N) what acts just before the input, from the state at the start
     input_starts: jax.Array | NDArray[np.bool_]  # (U,) whether a dose starts, not merely continues
     entry_input: jax.Array | NDArray[np.int32]  # (K, arms, drugs, E) kind of input
     entry_amount: jax.Array | FloatArray  # (K, arms, drugs, E) mg given; bioavailability is in the inputs
-    to_nm: jax.Array | FloatArray  # (rows, drugs) nmol/L per mg in the central compartment
-    initial_state: jax.Array | FloatArray  # (rows, drugs, 3) mg in depot, central and peripheral compartment
+    weights: jax.Array | FloatArray  # (rows, drugs, N) what acts per mg of each state; 1 for the central compartment of a plain drug
+    to_nm: jax.Array | FloatArray  # (rows, drugs) nmol/L per mg of what acts
+    initial_state: jax.Array | FloatArray  # (rows, drugs, N) mg
 
 
 ROW_AXIS: dict[str, int | None] = {
@@ -66,6 +66,7 @@ ROW_AXIS: dict[str, int | None] = {
     "input_starts": None,
     "entry_input": None,
     "entry_amount": None,
+    "weights": 0,
     "to_nm": 0,
     "initial_state": 0,
 }
@@ -73,7 +74,7 @@ ROW_AXIS: dict[str, int | None] = {
 
 
 class ExposureStep(NamedTuple):
-    """Exposure over one step; arrays float64 (rows, drugs), the state (rows, drugs, 3)."""
+    """Exposure over one step; arrays float64 (rows, drugs), the state (rows, drugs, N)."""
 
     state: jax.Array
     end_nm: jax.Array  # concentration at the end, after a dose at that moment
@@ -86,7 +87,7 @@ def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int
     """Advance all subjects over one step, exactly.  Jittable with a traced step.
 
     Args:
-        state: Amounts (rows, drugs, 3), mg, float64, at the start of the step.
+        state: Amounts (rows, drugs, N), mg, float64, at the start of the step.
         plan: Plan of the run.
         step: Number k of the step.
         arm_of_row: Arm of each row (rows,), int32.
@@ -101,26 +102,26 @@ def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int
     propagator = _at(plan.propagator, length)
     entry_input = jnp.take(_at(plan.entry_input, step), arm_of_row, axis=0)
     entry_amount = jnp.take(_at(plan.entry_amount, step), arm_of_row, axis=0)
-    compartments = [_weighted(propagator[:, :, i, :], state) for i in range(STATES)]
+    after = _weighted(propagator, state[:, :, None, :])
     exposure = _weighted(_at(plan.integral, length), state)
     dosed = jnp.zeros(state.shape[:2], dtype=bool)
     for entry in range(entry_input.shape[-1]):
         kind = entry_input[:, :, entry]
         amount = entry_amount[:, :, entry] * gate
         per_mg = _chosen(plan.input_state, kind)
-        compartments = [compartments[i] + amount * per_mg[:, :, i] for i in range(STATES)]
+        after = after + amount[:, :, None] * per_mg
         exposure = exposure + amount * _chosen(plan.input_integral, kind)
         dosed = dosed | (jnp.take(jnp.asarray(plan.input_starts), kind, axis=0) & (amount > 0.0))
-    end_nm = compartments[CENTRAL] * plan.to_nm
+    end_nm = concentration_nm(after, plan)
     # Entries of a step are ordered by their start, so the first slot holds the first dose.
     before_nm = _weighted(_chosen(plan.input_before, entry_input[:, :, 0]), state) * plan.to_nm
     mean_nm = exposure / _at(plan.step_days, length)
-    return ExposureStep(jnp.stack(compartments, axis=-1), end_nm, mean_nm, jnp.where(dosed, before_nm, end_nm), dosed)
+    return ExposureStep(after, end_nm, mean_nm, jnp.where(dosed, before_nm, end_nm), dosed)
 
 
-def concentration_nm(state: jax.Array, plan: ExposurePlan) -> jax.Array:
-    """Concentration (rows, drugs), nmol/L, of a state (rows, drugs, 3)."""
-    return state[:, :, CENTRAL] * plan.to_nm
+def concentration_nm(state: Any, plan: ExposurePlan) -> Any:
+    """Acting concentration (rows, drugs), nmol/L, of a state (rows, drugs, N), on the host or on a device."""
+    return _weighted(plan.weights, state) * plan.to_nm
 
 
 def _at(array: jax.Array | NDArray[np.generic], index: jax.Array | int) -> jax.Array:
@@ -128,9 +129,12 @@ def _at(array: jax.Array | NDArray[np.generic], index: jax.Array | int) -> jax.A
     return element
 
 
-def _weighted(weights: jax.Array, state: jax.Array) -> jax.Array:
-    # Written out: a matrix product may add in another order for another number of rows.
-    return (weights[:, :, 0] * state[:, :, 0] + weights[:, :, 1] * state[:, :, 1]) + weights[:, :, 2] * state[:, :, 2]
+def _weighted(weights: Any, state: Any) -> Any:
+    # One by one: a matrix product may add in another order for another number of rows or of states.
+    total = weights[..., 0] * state[..., 0]
+    for i in range(1, weights.shape[-1]):
+        total = total + weights[..., i] * state[..., i]
+    return total
 
 
 def _chosen(table: jax.Array | FloatArray, kind: jax.Array) -> jax.Array:
@@ -182,16 +186,17 @@ def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, initial_m
     return ExposurePlan(
         step_kind=schedule.step_kind,
         step_days=schedule.length_h / HOURS_PER_DAY,
-        propagator=over[..., :STATES, :STATES],
-        integral=over[..., INTEGRAL, :STATES] * nm_days[..., None],
+        propagator=over[..., : flow.states, : flow.states],
+        integral=over[..., INTEGRAL, : flow.states] * nm_days[..., None],
         input_state=state * pk.bioavailability[..., None],
         input_integral=integral * (nm_days * pk.bioavailability),
         input_before=before,
         input_starts=np.array([kind is not None and not kind.continues for kind in schedule.kinds]),
         entry_input=entry_input,
         entry_amount=entry_amount,
+        weights=flow.weights,
         to_nm=to_nm,
-        initial_state=initial_mg[..., None] * _input_vector(flow)[..., :STATES],
+        initial_state=initial_mg[..., None] * flow.entry[..., : flow.states],
     )
 
 
@@ -215,22 +220,19 @@ def _common_lags(lag_h: FloatArray) -> FloatArray:
     return first
 
 
-def _input_vector(flow: Flow) -> FloatArray:
-    """Where a dose enters, (rows, drugs, 5): the depot with absorption, else the central compartment."""
-    vector = np.zeros((*flow.shape, 5))
-    vector[..., DEPOT] = flow.is_absorbed
-    vector[..., CENTRAL] = ~flow.is_absorbed
-    return vector
-
-
 def _input_tables(flow: Flow, kind: InputKind | None, lengths: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """State (rows, drugs, 3) and integral (rows, drugs) per mg at the end of the step, and central amount before (rows, drugs, 3)."""
+    """State (rows, drugs, N) and integral (rows, drugs) per mg at the end of the step, and what acts before (rows, drugs, N)."""
     if kind is None:
-        return np.zeros((*flow.shape, STATES)), np.zeros(flow.shape), np.zeros((*flow.shape, STATES))
+        nothing = np.zeros((*flow.shape, flow.states))
+        return nothing, nothing[..., 0], nothing
     width = kind.stop_h - kind.start_h
-    entered = flow.over(width)[..., INPUT] / width if width > 0.0 else _input_vector(flow)
+    entered = flow.over(width)[..., INPUT] / width if width > 0.0 else flow.entry
     after = flow.over(float(lengths[kind.length]) - kind.stop_h)
-    # Explicit sum over the three compartments: the same order for any number of rows.
-    moved = after[..., 0] * entered[..., 0, None] + after[..., 1] * entered[..., 1, None] + after[..., 2] * entered[..., 2, None]
-    before = flow.over(kind.start_h)[..., CENTRAL, :STATES]
-    return moved[..., :STATES], moved[..., INTEGRAL] + entered[..., INTEGRAL], before
+    # Explicit sums over the compartments: the same order for any number of rows.
+    moved = after[..., 0] * entered[..., 0, None]
+    at_start = flow.over(kind.start_h)
+    before = at_start[..., 0, : flow.states] * flow.weights[..., 0, None]
+    for i in range(1, flow.states):
+        moved = moved + after[..., i] * entered[..., i, None]
+        before = before + at_start[..., i, : flow.states] * flow.weights[..., i, None]
+    return moved[..., : flow.states], moved[..., INTEGRAL] + entered[..., INTEGRAL], before

@@ -16,6 +16,7 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.host import Host
 from abm.parameters.robustness import Robustness
 from abm.pharmacology.action import Values
+from abm.pharmacology.covariates import host_pharmacokinetics
 
 CORE = ("venetoclax_weak", "combination_deep", "beyond_bliss", "bmf_null_loses", "isr_off_loses")
 SINGLE = ("venetoclax_weak", "everolimus_cytostatic", *CORE[1:], "etp_responds", "healthy_spared")
@@ -61,10 +62,8 @@ def arm_course(experiments: list[Experiment], arms: list[str], days: float, dt_h
     first = experiments[0]
     drugs = drugs_given(first)
     names = list(first.arms)
-    species = first.host.species
     return dosed_course(
-        [{d: e.drugs[d].pharmacokinetics[species] for d in drugs} for e in experiments],
-        [e.host.weight_kg for e in experiments],
+        [{d: host_pharmacokinetics(e.drugs[d], e.host) for d in drugs} for e in experiments],
         {d: first.drugs[d].molar_mass_g_per_mol for d in drugs},
         [arm_doses(first, name) for name in names],
         np.array([names.index(arm) for arm in arms], np.int32),

@@ -25,11 +25,10 @@ from abm.subject import cohort_subjects
 
 def as_twin(experiment: Experiment, settings: Robustness) -> Experiment:
     """The experiment of one mouse as the twin sees it: typical pharmacokinetics and growth, treated from a given burden."""
-    species = experiment.host.species
     drugs = {}
     for name, drug in experiment.drugs.items():
-        typical = dataclasses.replace(drug.pharmacokinetics[species], clearance_cv=0.0, volume_cv=0.0)
-        drugs[name] = dataclasses.replace(drug, pharmacokinetics={**drug.pharmacokinetics, species: typical})
+        typical = {key: dataclasses.replace(pk, clearance_cv=0.0, volume_cv=0.0) for key, pk in drug.pharmacokinetics.items()}
+        drugs[name] = dataclasses.replace(drug, pharmacokinetics=typical)
     burden = float(round(burden_at(experiment.host, experiment.trial.start_human_cd45_percent)))
     return dataclasses.replace(
         experiment,

@@ -31,6 +31,7 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Growth, Leukaemia
 from abm.parameters.lineage import Lineage
 from abm.pharmacology.action import Values
+from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.pharmacology.regimen import Dose
 
 LN2 = float(np.log(2.0))
@@ -123,11 +124,11 @@ def mouse_course(experiment: Experiment, amounts: list[tuple[float, float, float
         given += [Dose(float(d), "everolimus", amount[1] * kg, 0.0) for d in range(0, int(days), 2)]
         given += [Dose(float(d), "navitoclax", amount[2] * kg, 0.0) for d in range(int(days))]
         doses.append(tuple(sorted(dose for dose in given if dose.amount_mg > 0.0)))
-    kinetics = {d: experiment.drugs[d].pharmacokinetics["mouse"] for d in ORDER}
+    kinetics = {d: host_pharmacokinetics(experiment.drugs[d], experiment.host) for d in ORDER}
     masses = {d: experiment.drugs[d].molar_mass_g_per_mol for d in ORDER}
     grid = np.arange(round(end * 24.0 / dt_hours) + 1) * (dt_hours / 24.0)
     n = len(amounts)
-    return dosed_course([kinetics] * n, [kg] * n, masses, doses, np.arange(n), grid)
+    return dosed_course([kinetics] * n, masses, doses, np.arange(n), grid)
 
 
 def human_cd45(experiment: Experiment, burden: Any) -> Any:
@@ -282,7 +283,7 @@ def _patients(experiment: Experiment, setting: Setting, n: int = 128, weeks: int
     doses = tuple(Dose(float(7 * week + day), "venetoclax", mg, 0.0) for week, mg in enumerate(amounts) for day in range(7))
     grid = np.arange(round(weeks * 7 * 24 / dt) + 1) * (dt / 24.0)
     masses = {"venetoclax": experiment.drugs["venetoclax"].molar_mass_g_per_mol}
-    course = dosed_course(kinetics, [70.0] * n, masses, [doses], np.zeros(n, np.int32), grid)
+    course = dosed_course(kinetics, masses, [doses], np.zeros(n, np.int32), grid)
     mouse = experiment.lineages
     lineages = [
         [human_lineage(mouse["mouse_neutrophil"], 4.5, 4.5 / 4.0, 0.17, b), human_lineage(mouse["mouse_platelet"], 5.9, 10.5, 0.25, b)]

@@ -13,7 +13,7 @@ from scipy.integrate import solve_ivp
 from abm.errors import RunFault
 from abm.models.theory.pharmacokinetics import individual_pk
 from abm.parameters.theory import Myelosuppression
-from abm.pharmacology.compartments import CENTRAL, DEPOT, PERIPHERAL, FloatArray, Flow
+from abm.pharmacology.compartments import CENTRAL, PERIPHERAL, FloatArray, Flow
 from abm.pharmacology.schedule import SAME_MOMENT_H, SHORTEST_INFUSION_H
 
 POPULATIONS = ("proliferating", "transit_1", "transit_2", "transit_3", "circulating")
@@ -70,7 +70,7 @@ def solve(record: Myelosuppression, times_h: FloatArray) -> FribergCurves:
     """
     flow = Flow(individual_pk(record))
     generator, volume = flow.generator[0, 0], record.v1
-    entry = DEPOT if bool(flow.is_absorbed[0, 0]) else CENTRAL
+    entry = int(np.argmax(flow.entry[0, 0]))
     k, inputs = transit_rate_per_h(record), _inputs(record)
     rates = generator[:_COMPARTMENTS, :_COMPARTMENTS]
     entering = np.zeros(_COMPARTMENTS)

@@ -15,6 +15,7 @@ from abm.models.mean_field_xenograft import TwinParams, TwinRow, build_twin, dos
 from abm.models.xenograft_setup import arm_doses, drugs_given
 from abm.parameters.experiment import Experiment
 from abm.pharmacology.action import Values
+from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.studies.forecast.randomisation import burden_to_qualify
 from abm.studies.forecast.record import ArmCourse, Start
 from abm.studies.lead_in import step_hours
@@ -104,8 +105,7 @@ def arm_courses(experiment: Experiment, days: float, hours: float) -> Values:
     drugs, arms, host = drugs_given(experiment), list(experiment.arms), experiment.host
     steps = int(np.ceil(days * 24.0 / hours - 1e-9))
     return dosed_course(
-        [{drug: experiment.drugs[drug].pharmacokinetics[host.species] for drug in drugs}] * len(arms),
-        [host.weight_kg] * len(arms),
+        [{drug: host_pharmacokinetics(experiment.drugs[drug], host) for drug in drugs}] * len(arms),
         {drug: experiment.drugs[drug].molar_mass_g_per_mol for drug in drugs},
         [arm_doses(experiment, arm) for arm in arms],
         np.arange(len(arms), dtype=np.int32),

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 from scipy.stats import norm
 
-from abm.parameters.drug import Pharmacokinetics
+from abm.config.build import build
+from abm.config.compose import compose
+from abm.parameters.drug import Drug, Pharmacokinetics, Targets
 from abm.pharmacology.compartments import IndividualPk, exponential, individual_parameters
+from abm.pharmacology.covariates import host_pharmacokinetics
 
 TYPICAL = Pharmacokinetics(
     scaling="per_kg",
@@ -29,6 +32,8 @@ TYPICAL = Pharmacokinetics(
     clearance_cv=0.395,
     volume_cv=0.467,
 )
+SUBJECT = dataclasses.replace(TYPICAL, scaling="per_subject")
+NO_TARGETS = Targets(bh3=None, mtorc1=None, stress=None, bim=None, cytotoxic=None)
 
 rate = st.just(0.0) | st.floats(1e-4, 5.0)
 
@@ -67,7 +72,9 @@ def test_each_exponential_depends_on_its_own_matrix_only() -> None:
 
 
 def test_typical_subject_has_the_parameters_scaled_by_weight() -> None:
-    one = individual_parameters(TYPICAL, 0.025, np.zeros((1, 2)))
+    mouse = build(compose([])).host
+    drug = Drug(label="", matrix="plasma", molar_mass_g_per_mol=500.0, pharmacokinetics={"mouse": TYPICAL}, targets=NO_TARGETS)
+    one = individual_parameters(host_pharmacokinetics(drug, dataclasses.replace(mouse, weight_kg=0.025)), np.zeros((1, 2)))
     assert {name: float(value[0]) for name, value in one.items()} == {
         "clearance_l_per_h": 6.0 * 0.025,
         "central_volume_l": 50.0 * 0.025,
@@ -77,14 +84,14 @@ def test_typical_subject_has_the_parameters_scaled_by_weight() -> None:
         "bioavailability": 0.8,
         "lag_h": 0.25,
     }
-    per_subject = individual_parameters(dataclasses.replace(TYPICAL, scaling="per_subject", absorption_per_h=None), 0.025, np.zeros((1, 2)))
+    per_subject = individual_parameters(dataclasses.replace(SUBJECT, absorption_per_h=None), np.zeros((1, 2)))
     assert per_subject["clearance_l_per_h"][0] == 6.0
     assert np.isnan(per_subject["absorption_per_h"][0])
 
 
 def test_subjects_vary_log_normally_around_the_median() -> None:
     z = norm.ppf((np.arange(20_001) + 0.5) / 20_001)
-    many = individual_parameters(TYPICAL, 1.0, np.stack([z, -z], axis=1))
+    many = individual_parameters(SUBJECT, np.stack([z, -z], axis=1))
     for name, median, cv in (("clearance_l_per_h", 6.0, 0.395), ("central_volume_l", 50.0, 0.467)):
         assert np.median(many[name]) == pytest.approx(median, rel=1e-12)
         assert np.std(many[name]) / np.mean(many[name]) == pytest.approx(cv, rel=2e-3)
@@ -94,6 +101,6 @@ def test_subjects_vary_log_normally_around_the_median() -> None:
 
 
 def test_stack_joins_drugs_and_allows_none() -> None:
-    one = individual_parameters(TYPICAL, 1.0, np.zeros((4, 2)))
+    one = individual_parameters(SUBJECT, np.zeros((4, 2)))
     assert IndividualPk.stack([one, one, one], rows=4).lag_h.shape == (4, 3)
     assert IndividualPk.stack([], rows=4).lag_h.shape == (4, 0)
