@@ -13,6 +13,7 @@ class Metabolite:
     """One-compartment metabolite that is formed from the drug in proportion to its amount.
 
     Only `formed_fraction` over `volume_l` can be known from concentrations of the metabolite.
+    Its clearance differs between subjects by the same factor as that of the drug.
     """
 
     acts_through: str = choice("What acts, and whose concentration the results show.", ("parent", "metabolite", "both"))

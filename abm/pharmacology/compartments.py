@@ -135,7 +135,9 @@ def individual_parameters(pk: Pharmacokinetics, normals: FloatArray) -> dict[str
         of = pk.metabolite
         potency = {"parent": 0.0, "metabolite": 1.0, "both": of.relative_potency}[of.acts_through]
         further |= {"formed": constant(of.formed_fraction), "first_pass": constant(of.first_pass_fraction)}
-        further |= {"metabolite_per_h": constant(of.clearance_l_per_h / of.volume_l), "metabolite_weight": potency * volume / of.volume_l}
+        # A subject that clears the drug faster clears its metabolite faster by the same factor.
+        elimination = _spread(of.clearance_l_per_h / of.volume_l, pk.clearance_cv, normals[:, 0])
+        further |= {"metabolite_per_h": elimination, "metabolite_weight": potency * volume / of.volume_l}
         further |= {"parent_weight": constant(0.0 if of.acts_through == "metabolite" else 1.0)}
     return base | {name: further.get(name, constant(getattr(PLAIN, name))) for name in Further._fields}
 
