@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -193,3 +194,27 @@ def test_free_factor_is_unbound_fraction_times_tissue_factor() -> None:
     )
     pk = Pharmacokinetics(scaling="per_subject", absorption_per_h=None, fraction_unbound=0.005, tissue_factor=0.5, **numbers)
     assert free_factor(pk) == 0.0025
+
+
+def test_thiopurines_have_a_hazard_of_their_own() -> None:
+    kinds = {"a": drug(cytotoxic=CYTOTOXIC), "b": drug(cytotoxic=dataclasses.replace(CYTOTOXIC, family="thiopurine", max_per_day=0.6))}
+    free = jnp.array([[8.0, 3.0]])
+    found = drive(free, target_table(kinds, ["a", "b"]))
+    alone = drive(free[:, :1], target_table(kinds, ["a"]))
+    assert found.cytotoxic_cycling_per_day[0] == alone.cytotoxic_cycling_per_day[0]
+    assert alone.thiopurine_cycling_per_day is None
+    assert found.thiopurine_cycling_per_day is not None
+    assert found.thiopurine_quiescent_per_day is not None
+    hazard = 0.6 * 3.0**1.7 / (5.0**1.7 + 3.0**1.7)
+    assert found.thiopurine_cycling_per_day[0] == pytest.approx(hazard, rel=1e-6)
+    assert found.thiopurine_quiescent_per_day[0] == pytest.approx(0.1 * hazard, rel=1e-6)
+
+
+def test_starvation_lowers_mtorc1_beside_an_inhibitor() -> None:
+    starving = {"peg": drug(stress=dataclasses.replace(STRESS, mtorc1_loss=0.3)), "everolimus": drug(mtorc1=MTORC1)}
+    table = target_table(starving, ["peg", "everolimus"])
+    occupied, free = jnp.array([[0.0, 0.6]]), jnp.array([[30.0, 0.3]])
+    # Half drive takes 15 % of the activity, the inhibitor its share of the rest.
+    assert float(mtorc1_block(occupied, table, free)[0]) == pytest.approx(1.0 - 0.85 * (1.0 - 0.85 * 0.6), rel=1e-6)
+    absent = mtorc1_block(occupied, table, free.at[0, 0].set(0.0))
+    assert np.array_equal(absent, mtorc1_block(occupied[:, 1:], target_table(starving, ["everolimus"]), free[:, 1:]))
