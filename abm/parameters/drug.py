@@ -127,5 +127,4 @@ class Drug:
 
     def kinetics_key(self, species: str, age_group: str) -> str | None:
         """Entry of `pharmacokinetics` for a host: that of its age group, else that of its species; None without either."""
-        candidates = [f"{species}_{age_group}", species] if age_group else [species]
-        return next((key for key in candidates if key in self.pharmacokinetics), None)
+        return next((key for key in (f"{species}_{age_group}", species) if key in self.pharmacokinetics), None)

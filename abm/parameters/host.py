@@ -11,9 +11,9 @@ class Host:
 
     label: str = text("Label in figures.")
     species: str = choice("Species.", ("mouse", "human", "dish"))
+    age_group: str = choice("Age group.", ("child", "adult"), default="adult")
     weight_kg: float = quantity("kg", "Body weight.", above=0.0)
-    body_surface_m2: float | None = quantity("m2", "Body surface; null where no dose and no drug is scaled by it.", above=0.0, default=None)
-    age_group: str = text("Age group, for drugs that differ by it: child; empty = none.", default="")
+    body_surface_m2: float | None = quantity("m2", "Body surface; null where no dose is given by it.", above=0.0, default=None)
     cyp3a_inhibitor: bool = flag("Whether a strong inhibitor of CYP3A is taken throughout.", default=False)
     food: str = choice("Meal with which oral drugs are taken.", ("fasting", "low_fat", "high_fat"), default="low_fat")
     blood_volume_l: float = quantity("L", "Blood volume.", above=0.0)
