@@ -16,6 +16,8 @@ from abm.parameters.robustness import Robustness, Tie
 
 ROOTS = ("cell", "leukaemias", "host", "lineages", "drugs")
 NOT_DRAWN = ("setting", "override", "unsourced")
+# Factors of a drug that enter only where the host's meal or other medication differs.
+OTHER_HOSTS = ("cyp3a_inhibitor_clearance_factor", "food_bioavailability")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,8 @@ def _is_drawn(key: str, source: Mapping[str, Any], settings: Robustness, species
     if float(source["range"][0]) >= float(source["range"][1]) or any(fnmatchcase(key, pattern) for pattern in settings.held):
         return False
     if parts[0] == "drugs" and parts[2] == "pharmacokinetics" and parts[3] != species:
+        return False
+    if parts[0] == "drugs" and parts[2] in OTHER_HOSTS:
         return False
     return parts[0] != "lineages" or parts[1] in settings.lineages
 
