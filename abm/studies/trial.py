@@ -6,6 +6,7 @@ randomisation, step 0, new random streams, the same for every arm.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -33,6 +34,7 @@ from abm.studies.context import Context
 from abm.studies.grids import boundaries_every, off_drug_hours, step_hours, trial_grid
 from abm.studies.lead_in import LeadIn, run_lead_in
 from abm.studies.snapshots import snapshot
+from abm.studies.subject_table import subject_table
 from abm.studies.trial_result import assemble
 from abm.subject import SubjectTable, cohort_subjects, mixed_subjects
 from abm.units import HOURS_PER_DAY, hours_to_days
@@ -63,7 +65,9 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     trial.run(lead_in)
     clock["trial"] = time.monotonic()
     before = _lead_in_view(experiment, subjects, mechanisms, lead_in)
-    return assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+    result = assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+    who = subject_table(experiment, trial.rows, trial.labels, lead_in.randomised_day)
+    return dataclasses.replace(result, tables={**result.tables, "subjects": who})
 
 
 def check_draws(experiment: Experiment, subjects: SubjectTable) -> None:
