@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abm.records import choice, quantity, record, text
+from abm.records import choice, flag, quantity, record, text
 
 
 @record
@@ -11,9 +11,11 @@ class Host:
 
     label: str = text("Label in figures.")
     species: str = choice("Species.", ("mouse", "human", "dish"))
-    age_group: str = choice("Age group.", ("child", "adult"), default="adult")
     weight_kg: float = quantity("kg", "Body weight.", above=0.0)
-    body_surface_m2: float | None = quantity("m2", "Body surface; null where no dose is given by it.", above=0.0, default=None)
+    body_surface_m2: float | None = quantity("m2", "Body surface; null where no dose and no drug is scaled by it.", above=0.0, default=None)
+    age_group: str = text("Age group, for drugs that differ by it: child; empty = none.", default="")
+    cyp3a_inhibitor: bool = flag("Whether a strong inhibitor of CYP3A is taken throughout.", default=False)
+    food: str = choice("Meal with which oral drugs are taken.", ("fasting", "low_fat", "high_fat"), default="low_fat")
     blood_volume_l: float = quantity("L", "Blood volume.", above=0.0)
     carrying_capacity: float = quantity("cells", "Leukaemic burden at which division stops, K.", above=0.0)
     injected_cells: float = quantity("cells", "Leukaemic cells injected.", low=0.0, default=0.0)
