@@ -187,7 +187,9 @@ def _check_grid(experiment: Experiment, problems: list[str]) -> None:
         return
     if not _is_multiple(off_drug, 0.5 * engine.window_hours):
         half = 0.5 * engine.window_hours
-        problems.append(f"engine.off_drug_dt_hours = {off_drug:g}: must be a multiple of half of engine.window_hours, {half:g}; its windows are two steps long.")
+        problems.append(
+            f"engine.off_drug_dt_hours = {off_drug:g}: must be a multiple of half of engine.window_hours, {half:g}; its windows are two steps long."
+        )
     if not _is_multiple(experiment.readout.interval_hours, off_drug):
         interval = experiment.readout.interval_hours
         problems.append(f"readout.interval_hours = {interval:g}: must be a multiple of engine.off_drug_dt_hours = {off_drug:g}.")

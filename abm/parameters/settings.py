@@ -65,7 +65,9 @@ class Trial:
     start_burden_cells: float | None = quantity(
         "cells", "Leukaemic cells at which a subject is randomised (start_rule burden); null = the host's at diagnosis.", above=0.0, default=None
     )
-    start_human_cd45_percent: float = quantity("%", "hCD45 in blood at which a mouse is randomised (start_rule human_cd45); 0 = at injection.", low=0.0, high=100.0)
+    start_human_cd45_percent: float = quantity(
+        "%", "hCD45 in blood at which a mouse is randomised (start_rule human_cd45); 0 = at injection.", low=0.0, high=100.0
+    )
     lead_in_max_days: float = quantity("d", "Days after the start of the lead-in within which a subject must qualify.", above=0.0)
     treatment_days: float = quantity("d", "Day on which treatment ends; later doses are not given.", above=0.0)
     follow_up_days: float = quantity("d", "Last day of the simulation.", above=0.0)

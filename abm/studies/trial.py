@@ -81,7 +81,7 @@ def check_draws(experiment: Experiment, subjects: SubjectTable) -> None:
     if coarse is not None:
         keys["engine.off_drug_dt_hours"] = (coarse[0], coarse[0])
     everyone = individuals(experiment, subjects.keys, subjects.leukaemias)
-    fastest = {name: 0.0 for name in experiment.cohort.leukaemias}
+    fastest = dict.fromkeys(experiment.cohort.leukaemias, 0.0)
     for name, subject in zip(subjects.leukaemias, everyone, strict=True):
         fastest[name] = max(fastest[name], balanced_growth(subject.leukaemia.growth)[0])
     for key, (hours, between) in keys.items():

@@ -229,7 +229,7 @@ def followed(*overrides: str) -> RunResult:
 
 def test_a_coarse_follow_up_is_the_fine_one_within_a_percent() -> None:
     """Growth from 0.08 to 0.3 of capacity, with the crowding of the marrow that it brings, after two doses of everolimus."""
-    fine, coarse = followed().series, followed("engine.off_drug_dt_hours=12", "engine.washout_days=8").series
+    fine, coarse = followed().series, followed("engine.off_drug_dt_hours=6", "engine.washout_days=8").series
     np.testing.assert_array_equal(fine["time"].values, coarse["time"].values)
 
     def curve(series: xr.Dataset, name: str) -> np.ndarray:
