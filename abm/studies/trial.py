@@ -70,8 +70,8 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     return dataclasses.replace(result, tables={**result.tables, "subjects": who})
 
 
-def check_draws(experiment: Experiment, subjects: SubjectTable) -> None:
-    """Draws must be close enough for the sampler to be exact.
+def check_draws(experiment: Experiment, subjects: SubjectTable | None = None) -> None:
+    """Draws must be close enough for the sampler to be exact, for the typical leukaemias and those of the subjects.
 
     Raises:
         InputError: If a cycling cell divides more than MAX_BIRTHS_PER_STEP times between two draws, half a window apart.
@@ -80,10 +80,10 @@ def check_draws(experiment: Experiment, subjects: SubjectTable) -> None:
     keys = {"engine.window_hours": (engine.window_hours, max(0.5 * engine.window_hours, step_hours(experiment)))}
     if coarse is not None:
         keys["engine.off_drug_dt_hours"] = (coarse[0], coarse[0])
-    everyone = individuals(experiment, subjects.keys, subjects.leukaemias)
-    fastest = dict.fromkeys(experiment.cohort.leukaemias, 0.0)
-    for name, subject in zip(subjects.leukaemias, everyone, strict=True):
-        fastest[name] = max(fastest[name], balanced_growth(subject.leukaemia.growth)[0])
+    fastest = {name: balanced_growth(experiment.leukaemias[name].growth)[0] for name in experiment.cohort.leukaemias}
+    if subjects is not None:
+        for name, subject in zip(subjects.leukaemias, individuals(experiment, subjects.keys, subjects.leukaemias), strict=True):
+            fastest[name] = max(fastest[name], balanced_growth(subject.leukaemia.growth)[0])
     for key, (hours, between) in keys.items():
         for name, b_max in fastest.items():
             if b_max * hours_to_days(between) > MAX_BIRTHS_PER_STEP:
