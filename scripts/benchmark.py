@@ -40,7 +40,7 @@ def main(overrides: list[str]) -> None:
     from abm.models.observation import observe
     from abm.models.xenograft import Xenograft
     from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, engraft, param_axes, start_rows
-    from abm.studies.lead_in import step_hours
+    from abm.studies.grids import step_hours
     from abm.subject import SubjectTable, cohort_subjects
 
     engine = experiment.engine

@@ -50,10 +50,19 @@ def build(cfg: DictConfig | Mapping[str, Any]) -> Experiment:
     if problems:
         _refuse(problems)
     assert experiment is not None  # a record is missing only where a problem was noted
+    experiment = _with_mix(experiment)
     cross_check(experiment, problems)
     if problems:
         _refuse(problems)
     return _prune(experiment)
+
+
+def _with_mix(experiment: Experiment) -> Experiment:
+    """The experiment whose cohort names the leukaemias of its mix, if it has one."""
+    cohort = experiment.cohort
+    if not cohort.mix:
+        return experiment
+    return dataclasses.replace(experiment, cohort=dataclasses.replace(cohort, leukaemias=tuple(cohort.mix)))  # type: ignore[arg-type]
 
 
 def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:

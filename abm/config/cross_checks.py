@@ -8,9 +8,12 @@ from abm.config.dose_matrix_checks import DISH, check_dose_matrix
 from abm.config.drug_checks import check_drug, kinetics_problem
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
+from abm.parameters.leukaemia import Growth
 from abm.units import HOURS_PER_DAY
 
 _TOLERANCE = 1e-6
+# Shares may be rounded to three digits.
+_ROUNDED = 2e-3
 # Every set of mechanisms is a kind of cells with means of its own.
 MOST_MECHANISMS = 8
 
@@ -32,6 +35,8 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     _check_arms(experiment, problems)
     _check_regimens(experiment, problems)
     _check_cohort(experiment, problems)
+    _check_mix(experiment, problems)
+    _check_start(experiment, problems)
     _check_resistance(experiment, problems)
     _check_course(experiment, problems)
     _check_visits(experiment, problems)
@@ -95,6 +100,50 @@ def _check_cohort(experiment: Experiment, problems: list[str]) -> None:
             problems.append(f"leukaemias.{name}.subclones: the fractions add up to {total:g}; at most 1 is left for them.")
 
 
+def _check_mix(experiment: Experiment, problems: list[str]) -> None:
+    mix = experiment.cohort.mix
+    if not mix:
+        return
+    problems += [f"cohort.mix.{name} = {share:g}: a share of 0 to 1 is needed." for name, share in mix.items() if not 0.0 <= share <= 1.0]
+    total = sum(mix.values())
+    if abs(total - 1.0) > _ROUNDED:
+        problems.append(f"cohort.mix: the shares add up to {total:g}; they must add up to 1. A leukaemia is left out with a share of 0.")
+    if experiment.task == "claim_robustness":
+        problems.append("cohort.mix: the robustness study compares given leukaemias; choose cohort.mix={} and cohort.leukaemias=[...].")
+
+
+def _check_start(experiment: Experiment, problems: list[str]) -> None:
+    """The rule of the start, and burdens that a leukaemia can reach."""
+    trial, host = experiment.trial, experiment.host
+    if host.founder_cells != round(host.founder_cells):
+        problems.append(f"host.founder_cells = {host.founder_cells:g}: a whole number of cells is needed.")
+    if trial.start_rule != "burden":
+        return
+    if experiment.task == "claim_robustness":
+        problems.append("trial.start_rule = burden: the robustness study starts at a share of human CD45; choose trial.start_rule=human_cd45.")
+    level = trial.start_burden_cells or host.diagnosis_burden
+    if level is None:
+        problems.append("trial.start_burden_cells = null: the host has no burden at diagnosis; give the leukaemic cells at which the trial starts.")
+        return
+    for name in experiment.cohort.leukaemias:
+        if name in experiment.leukaemias and level >= _levels_off_at(experiment.leukaemias[name].growth, host.carrying_capacity):
+            most = _levels_off_at(experiment.leukaemias[name].growth, host.carrying_capacity)
+            problems.append(
+                f"trial.start_burden_cells = {level:g}: leukaemia '{name}' levels off at {most:.2g} cells, where divisions only replace deaths;"
+                " start below that, or raise host.carrying_capacity."
+            )
+
+
+def _levels_off_at(growth: Growth, carrying_capacity: float) -> float:
+    """Burden at which divisions of cycling cells only replace deaths, cells."""
+    d, enter = growth.death_per_day, growth.quiescent_to_cycling_per_day
+    rho = growth.quiescent_fraction / (1.0 - growth.quiescent_fraction)
+    leave = (growth.net_per_day + enter + d) * rho
+    division = growth.net_per_day + d + leave - enter * rho
+    needed = d * (1.0 + leave / max(enter + d, 1e-300))
+    return carrying_capacity * max(1.0 - needed / division, 0.0) if division > 0.0 else 0.0
+
+
 def _check_resistance(experiment: Experiment, problems: list[str]) -> None:
     chosen = list(experiment.cohort.resistance)
     known = [name for name in chosen if name in experiment.mechanisms]
@@ -113,7 +162,7 @@ def _check_course(experiment: Experiment, problems: list[str]) -> None:
     trial = experiment.trial
     if trial.treatment_days > trial.follow_up_days:
         problems.append(f"trial.treatment_days = {trial.treatment_days:g}: is after the last day, trial.follow_up_days = {trial.follow_up_days:g}.")
-    if trial.event_human_cd45_percent <= trial.start_human_cd45_percent:
+    if trial.start_rule == "human_cd45" and trial.event_human_cd45_percent <= trial.start_human_cd45_percent:
         problems.append(
             f"trial.event_human_cd45_percent = {trial.event_human_cd45_percent:g}: must be above trial.start_human_cd45_percent"
             f" = {trial.start_human_cd45_percent:g}, or every subject has its event on day 0."
@@ -152,6 +201,17 @@ def _check_grid(experiment: Experiment, problems: list[str]) -> None:
     for coarse, fine in pairs:
         if not _is_multiple(hours[coarse], hours[fine]):
             problems.append(f"{coarse} = {hours[coarse]:g}: must be a multiple of {fine} = {hours[fine]:g}.")
+    off_drug = engine.off_drug_dt_hours
+    if off_drug is None:
+        return
+    if not _is_multiple(off_drug, 0.5 * engine.window_hours):
+        half = 0.5 * engine.window_hours
+        problems.append(
+            f"engine.off_drug_dt_hours = {off_drug:g}: must be a multiple of half of engine.window_hours, {half:g}; its windows are two steps long."
+        )
+    if not _is_multiple(experiment.readout.interval_hours, off_drug):
+        interval = experiment.readout.interval_hours
+        problems.append(f"readout.interval_hours = {interval:g}: must be a multiple of engine.off_drug_dt_hours = {off_drug:g}.")
 
 
 def _is_multiple(coarse: float, fine: float) -> bool:

@@ -27,6 +27,8 @@ class Grid:
     pack: np.ndarray  # bool (steps + 1,)
     moves: np.ndarray | None = None  # bool (steps + 1,), the moves of a whole window happen; None = nowhere
     window_days: float = 0.0
+    late_from: int | None = None  # step boundary after which windows last `late_window_days`; None = never
+    late_window_days: float = 0.0
 
     @property
     def steps(self) -> int:
@@ -64,6 +66,23 @@ def make_grid(end_day: float, dt_hours: float, window_hours: float, packing_hour
     return Grid(times=times, drawn=moves | pack | ends, pack=pack, moves=moves, window_days=every * dt_hours / 24.0)
 
 
+def followed_by(first: Grid, then: Grid) -> Grid:
+    """`first`, and from its end on `then`, whose times count from there and whose windows may be longer.  Windows must fit into `first`."""
+
+    def joined(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray:
+        return np.concatenate([np.zeros(first.steps + 1, bool) if a is None else a, np.zeros(then.steps, bool) if b is None else b[1:]])
+
+    return dataclasses.replace(
+        first,
+        times=np.concatenate([first.times, first.times[-1] + then.times[1:]]),
+        drawn=joined(first.drawn, then.drawn),
+        pack=joined(first.pack, then.pack),
+        moves=joined(first.moves, then.moves),
+        late_from=first.steps,
+        late_window_days=then.window_days,
+    )
+
+
 # Least number of boundaries for whose times a program has room; beyond it powers of two.
 _BOUNDARIES = 32
 
@@ -75,6 +94,13 @@ class Segment(NamedTuple):
     stop: int
     moves: bool
     pack: bool
+    late: bool = False  # its window is a late one
+
+    @property
+    def programs(self) -> list[str]:
+        """Names of the pieces of the program that it runs."""
+        move = "late_move" if self.late else "move"
+        return ["advance", *([move] if self.moves else []), *(["pack"] if self.pack else [])]
 
 
 def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
@@ -83,7 +109,7 @@ def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
     segments, begun = [], start
     for k in range(start + 1, stop + 1):
         if grid.drawn[k] or k == stop:
-            segments.append(Segment(begun, k, bool(moves[k]), bool(grid.pack[k])))
+            segments.append(Segment(begun, k, bool(moves[k]), bool(grid.pack[k]), grid.late_from is not None and k > grid.late_from))
             begun = k
     return segments
 
@@ -100,7 +126,9 @@ def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
 
 
 @functools.cache
-def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> dict[str, Callable[..., Carry]]:
+def _programs(
+    model: Model, resolution: int, window_days: tuple[float, float], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]
+) -> dict[str, Callable[..., Carry]]:
     """The compiled pieces of a program; kept, so that a second run of the same shapes compiles nothing.
 
     They are separate programs called from the host: nested in one loop, XLA's CPU compiler
@@ -116,7 +144,8 @@ def _programs(model: Model, resolution: int, window_days: float, mesh: Mesh, lay
 
     return {
         "advance": compiled(functools.partial(advance, model)),
-        "move": compiled(functools.partial(move, model, window_days)),
+        "move": compiled(functools.partial(move, model, window_days[0])),
+        "late_move": compiled(functools.partial(move, model, window_days[1])),
         "pack": compiled(functools.partial(pack, model, resolution)),
     }
 
@@ -196,7 +225,7 @@ class Simulation:
         longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
         self._boundaries = max(_BOUNDARIES, 1 << longest.bit_length())
         self._frozen = tuple(_frozen(axes) for axes in self._axes)
-        self._functions = _programs(model, resolution, grid.window_days, self.mesh, self._layout, self._frozen)
+        self._functions = _programs(model, resolution, (grid.window_days, grid.late_window_days), self.mesh, self._layout, self._frozen)
         self._finished = np.zeros(rows, bool)
         self._kept: Carry | None = None
         self._structures: dict[Callable[[Any, Carry], Any], Any] = {}
@@ -205,7 +234,7 @@ class Simulation:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
             times = self._times(segment)
-            for name in ("advance", *(("move",) if segment.moves else ()), *(("pack",) if segment.pack else ())):
+            for name in segment.programs:
                 arguments = (self._params, self._subjects, self._carry, times, np.int32(segment.start), np.int32(segment.stop))
                 self._carry = self._functions[name](*arguments)
         if self._kept is not None:

@@ -58,6 +58,7 @@ class GrowthParams(NamedTuple):
     enter_cycle: Any
     quiescent_fraction: Any
     set_point_cv: Any
+    chemosensitivity: Any  # factor on cytotoxic hazards
 
 
 class XenograftParams(NamedTuple):
@@ -165,8 +166,10 @@ class Xenograft:
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
-        law = constant_law(into_own_kind, death + with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling), h32)
-        lazy = (death + with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent)) * h32
+        cycling = with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling) * growth.chemosensitivity
+        quiescent = with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent) * growth.chemosensitivity
+        law = constant_law(into_own_kind, death + cycling, h32)
+        lazy = (death + quiescent) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:

@@ -20,6 +20,7 @@ from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
 from abm.models.healthy import healthy_at_rest, healthy_params
+from abm.models.individuals import individuals
 from abm.models.mutation import means_of_kinds, mutation_params, trait_factors
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
@@ -89,12 +90,12 @@ def _growth_params(experiment: Experiment, rows: Rows) -> GrowthParams:
     """Kinetics per row; the division hazard differs between subjects by a log-normal factor with mean 1."""
     sigma = np.sqrt(np.log1p(experiment.host.growth_cv**2))
     columns = []
-    for key, name in zip(rows.keys, rows.leukaemias, strict=True):
-        leukaemia = experiment.leukaemias[name]
-        b_max, leave = balanced_growth(leukaemia.growth)
+    for key, subject in zip(rows.keys, individuals(experiment, rows.keys, rows.leukaemias), strict=True):
+        g = subject.leukaemia.growth
+        b_max, leave = balanced_growth(g)
         factor = np.exp(sigma * ndtri(subject_uniforms(key, "growth", 1)[0]) - 0.5 * sigma**2)
-        g = leukaemia.growth
-        columns.append([b_max * factor, g.death_per_day, leave, g.quiescent_to_cycling_per_day, g.quiescent_fraction, leukaemia.traits.set_point_cv])
+        numbers = [b_max * factor, g.death_per_day, leave, g.quiescent_to_cycling_per_day, g.quiescent_fraction]
+        columns.append([*numbers, subject.leukaemia.traits.set_point_cv, subject.chemosensitivity])
     return GrowthParams(*(np.array(c, np.float32)[:, None] for c in zip(*columns, strict=True)))
 
 
@@ -127,13 +128,11 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
     pk = individual_pk(experiment, drugs, rows)
     plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
-    by_name = {name: clone_means(experiment.leukaemias[name], experiment.cell.amounts.reference_nm, n_clones) for name in set(rows.leukaemias)}
     layout = clone_layout(experiment)
     mutation: Any = ()
     if layout.mechanisms:
         mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
-        by_name = {name: means_of_kinds(founders, mutation, layout) for name, founders in by_name.items()}
-    means = jax.tree.map(lambda *values: np.stack(values), *(by_name[name] for name in rows.leukaemias))
+    means = _row_means(experiment, rows, n_clones, mutation)
     return XenograftParams(
         cell=cell,
         host=HostParams(
@@ -158,6 +157,18 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         arm_of_row=rows.arm,
         mutation=mutation,
     )
+
+
+def _row_means(experiment: Experiment, rows: Rows, n_clones: int, mutation: Any) -> Traits:
+    """Mean traits of the clones, or kinds where cells mutate, of each row's leukaemia, float32 (rows, clones or kinds)."""
+    layout, reference = clone_layout(experiment), experiment.cell.amounts.reference_nm
+    known: dict[int, Traits] = {}  # subjects that are alike share one leukaemia
+    own = [subject.leukaemia for subject in individuals(experiment, rows.keys, rows.leukaemias)]
+    for leukaemia in own:
+        if id(leukaemia) not in known:
+            founders = clone_means(leukaemia, reference, n_clones)
+            known[id(leukaemia)] = means_of_kinds(founders, mutation, layout) if layout.mechanisms else founders
+    return jax.tree.map(lambda *values: np.stack(values), *(known[id(leukaemia)] for leukaemia in own))
 
 
 def param_axes(params: XenograftParams) -> XenograftParams:
@@ -219,10 +230,10 @@ def _founder_normals(n: int, cells: int, generator: np.random.Generator) -> np.n
 
 
 def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capacity: int) -> tuple[Packets, np.ndarray]:
-    """Packets that seed after injection, and the number of cells of each subject.
+    """Packets that begin the lead-in, and the number of cells of each subject.
 
-    The seeded cells are Binomial(injected, seeding fraction); subclones share them
-    multinomially; the quiescent ones are binomial in each packet.
+    The cells are the founders and, of those that are injected, Binomial(injected, seeding
+    fraction); subclones share them multinomially; the quiescent ones are binomial in each packet.
     """
     host, resolution = experiment.host, experiment.engine.packets
     rows = len(subjects.labels)
@@ -230,10 +241,10 @@ def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capac
     clone = np.zeros((rows, resolution), np.int32)
     z = np.zeros((N_NORMALS, rows, resolution))
     seeded = np.zeros(rows)
-    for row, (key, name) in enumerate(zip(subjects.keys, subjects.leukaemias, strict=True)):
-        leukaemia = experiment.leukaemias[name]
+    own = [subject.leukaemia for subject in individuals(experiment, subjects.keys, subjects.leukaemias)]
+    for row, (key, leukaemia) in enumerate(zip(subjects.keys, own, strict=True)):
         generator = subject_generator(key, "engraftment")
-        seeded[row] = generator.binomial(int(host.injected_cells), host.seeding_fraction)
+        seeded[row] = generator.binomial(int(host.injected_cells), host.seeding_fraction) + int(host.founder_cells)
         fractions = [s.fraction for s in leukaemia.subclones.values()]
         cells = generator.multinomial(int(seeded[row]), [1.0 - sum(fractions), *fractions])
         shares = np.asarray(_clone_shares(cells[None, :].astype(np.float64), resolution))[0].astype(int)
@@ -248,23 +259,23 @@ def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capac
             clone[row, here] = c
             z[:, row, here] = _founder_normals(n_packets, n_cells, generator)
             place += n_packets
-    traits = _expressed(experiment, subjects, clone, z, n_clones)
+    traits = _expressed(experiment, own, clone, z, n_clones)
     fast = resting_state(traits, cell_params(experiment.cell))
     kind = clone if experiment.cohort.resistance else ()
     return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity, kind), seeded
 
 
-def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
-    """Traits of the founders' packets, float32 (rows, packets)."""
+def _expressed(experiment: Experiment, own: list[Leukaemia], clone: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
+    """Traits of the packets of each row's leukaemia at the start, float32 (rows, packets)."""
     amounts: Amounts = _f32(experiment.cell.amounts)
     reference = experiment.cell.amounts.reference_nm
-    per_row = [clone_means(experiment.leukaemias[name], reference, n_clones) for name in subjects.leukaemias]
+    per_row = [clone_means(leukaemia, reference, n_clones) for leukaemia in own]
     mean = jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row)
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, np.float32)[:, None]
 
-    traits_of = [experiment.leukaemias[name].traits for name in subjects.leukaemias]
+    traits_of = [leukaemia.traits for leukaemia in own]
     competence_cv, set_point_cv = column([t.bmf_competence_cv for t in traits_of]), column([t.set_point_cv for t in traits_of])
     expressed: Traits = _express(mean, list(z.astype(np.float32)), amounts, competence_cv, set_point_cv)
     return expressed

@@ -114,7 +114,10 @@ def _numbers(content: Mapping[str, Any], record: type, path: tuple[str, ...]) ->
             yield from _numbers(value, _record_in(types[field.name]), here)
         elif kind == "named_parts":
             for name, below in value.items():
-                yield from _numbers(below, _record_in(types[field.name]), (*here, str(name)))
+                if isinstance(below, Mapping):
+                    yield from _numbers(below, _record_in(types[field.name]), (*here, str(name)))
+                else:  # a plain number, such as a share
+                    yield ".".join((*here, str(name))), below, {**field.metadata, "unit": "1"}, content
         elif kind == "listing":
             yield from _listed(value, types[field.name], here, field.metadata, content)
 

@@ -26,7 +26,7 @@ from abm.parameters.experiment import Experiment
 from abm.studies.context import Context
 from abm.studies.dose_matrix_result import assemble, well_means
 from abm.studies.dose_matrix_wells import Wells, make_wells
-from abm.studies.lead_in import step_hours, trial_grid
+from abm.studies.grids import step_hours, trial_grid
 from abm.studies.trial import check_draws
 
 

@@ -24,7 +24,7 @@ from abm.readouts.view import View, stack_observations
 from abm.studies.context import Context
 from abm.studies.dose_matrix_surfaces import summarise, surfaces
 from abm.studies.dose_matrix_wells import Wells
-from abm.studies.lead_in import step_hours
+from abm.studies.grids import step_hours
 from abm.studies.trial_result import check_conservation, device_name
 
 # A dish has no compartments.

@@ -1,7 +1,7 @@
-"""Lead-in: every subject lives through engraftment until it qualifies.
+"""Lead-in: every subject lives through engraftment, or the growth of its leukaemia, until it qualifies.
 
 A program of its own over subjects.  A row freezes at the end of the window in which
-human CD45 in blood reaches the level of randomisation; the others go on.
+human CD45 in blood, or the burden, reaches the level of randomisation; the others go on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from abm.biology.trafficking import BLOOD
 from abm.engine.clones import CloneLayout
 from abm.engine.program import Carry, start_carry
-from abm.engine.simulate import Grid, Simulation, make_grid
+from abm.engine.simulate import Grid, Simulation
+from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe, observe_burden
 from abm.models.xenograft import Xenograft
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, engraft, param_axes, start_rows
@@ -23,6 +24,7 @@ from abm.readouts.blood import human_cd45_fraction
 from abm.streams import PHASE_LEAD_IN
 from abm.studies.checkpointing import Keeper
 from abm.studies.context import Context
+from abm.studies.grids import boundaries_every, lead_in_grid, trial_grid
 from abm.subject import SubjectTable
 
 
@@ -42,25 +44,21 @@ class LeadIn:
     times: list[float]
 
 
-def step_hours(experiment: Experiment) -> float:
-    """Length of a step: `engine.dt_hours`, divided until hazards are resolved and a window holds whole steps."""
-    engine = experiment.engine
-    parts = int(np.ceil(engine.dt_hours / min(MAX_STEP_HOURS, engine.window_hours) - 1e-9))
-    return engine.dt_hours / max(parts, 1)
+def start_burdens(experiment: Experiment, subjects: SubjectTable) -> np.ndarray | None:
+    """Leukaemic cells at which each subject is randomised, (subjects,); None where the burden does not decide."""
+    if experiment.trial.start_rule != "burden":
+        return None
+    level = experiment.trial.start_burden_cells or experiment.host.diagnosis_burden
+    assert level is not None  # checked with the configuration
+    return level * np.array([i.start_burden for i in individuals(experiment, subjects.keys, subjects.leukaemias)])
 
 
-# Longest step of the fast states, measured (abm/guides/accuracy.md): under the combination the burden of the ETP-like
-# leukaemia is 6 % too high on day 7 at 1 h, after 2 powers of ten of kill, and 15 % at 2 h.
-MAX_STEP_HOURS = 1.0
-
-
-def trial_grid(experiment: Experiment) -> Grid:
-    """Grid of the trial after randomisation."""
-    engine = experiment.engine
-    return make_grid(experiment.trial.follow_up_days, step_hours(experiment), engine.window_hours, engine.packing_hours)
-
-
-def _qualified(experiment: Experiment, burden: Any) -> np.ndarray:
+def _qualified(experiment: Experiment, burden: Any, level: np.ndarray | None) -> np.ndarray:
+    """Whether each subject is to be randomised now, bool (subjects,)."""
+    if experiment.trial.start_rule == "injection":
+        return np.ones(len(burden.cells), bool)
+    if level is not None:
+        return np.asarray(burden.cells.sum((1, 2)) >= level)
     fraction = human_cd45_fraction(burden.cells[:, :, BLOOD].sum(1).astype(float), burden.blood, experiment.lineages)
     return np.asarray(100.0 * fraction >= experiment.trial.start_human_cd45_percent)
 
@@ -79,9 +77,7 @@ def _simulation(experiment: Experiment, subjects: SubjectTable, layout: CloneLay
 
 def run_lead_in(experiment: Experiment, subjects: SubjectTable, layout: CloneLayout, context: Context, keeper: Keeper) -> LeadIn:
     """Run until every subject is randomised or the time is over."""
-    engine, trial = experiment.engine, experiment.trial
-    dt = step_hours(experiment)
-    grid = make_grid(trial.lead_in_max_days, dt, engine.window_hours, engine.packing_hours)
+    trial, grid, level = experiment.trial, lead_in_grid(experiment), start_burdens(experiment, subjects)
     day = np.full(len(subjects.labels), np.nan)
     stored = keeper.stored("lead_in")
     simulation = _simulation(experiment, subjects, layout, grid, 0, None)
@@ -92,17 +88,17 @@ def run_lead_in(experiment: Experiment, subjects: SubjectTable, layout: CloneLay
         simulation.freeze(np.isfinite(day))
     else:
         looks, times = [simulation.observe(observe)], [0.0]
-        _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden)), 0.0)
+        _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden), level), 0.0)
     context.progress.begin("Lead-in")
-    every = max(1, round(engine.window_hours / dt))
-    checks = [k for k in range(simulation.step + 1, grid.steps + 1) if k % every == 0 or k == grid.steps]
-    per_day = max(1, round(experiment.readout.interval_hours / dt))
+    window_days = grid.window_days if grid.late_from is None else grid.late_window_days
+    checks = [k for k in boundaries_every(grid, window_days * 24.0) if k > simulation.step]
+    recorded = set(boundaries_every(grid, experiment.readout.interval_hours))
     for k in checks:
         if np.isfinite(day).all():
             break
         simulation.run_to(k)
-        _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden)), float(grid.times[k]))
-        if k % per_day == 0:
+        _freeze(simulation, day, _qualified(experiment, simulation.observe(observe_burden), level), float(grid.times[k]))
+        if k in recorded:
             looks.append(simulation.observe(observe))
             times.append(float(grid.times[k]))
         done = int(np.isfinite(day).sum())

@@ -6,6 +6,7 @@ randomisation, step 0, new random streams, the same for every arm.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid
 from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.errors import InputError, RunFault
+from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
@@ -29,11 +31,13 @@ from abm.parameters.experiment import Experiment
 from abm.readouts.view import View, stack_observations
 from abm.studies.checkpointing import Keeper
 from abm.studies.context import Context
-from abm.studies.lead_in import LeadIn, run_lead_in, step_hours, trial_grid
+from abm.studies.grids import boundaries_every, off_drug_hours, step_hours, trial_grid
+from abm.studies.lead_in import LeadIn, run_lead_in
 from abm.studies.snapshots import snapshot
+from abm.studies.subject_table import subject_table
 from abm.studies.trial_result import assemble
-from abm.subject import SubjectTable, cohort_subjects
-from abm.units import hours_to_days
+from abm.subject import SubjectTable, cohort_subjects, mixed_subjects
+from abm.units import HOURS_PER_DAY, hours_to_days
 
 
 def run_trial(experiment: Experiment, context: Context) -> RunResult:
@@ -43,9 +47,9 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
         Stopped: If the run was told to stop; it continues from its checkpoint.
         RunFault: If a count, a tally or a state broke its law.
     """
-    check_draws(experiment)
     clock = {"start": time.monotonic()}
-    subjects = _subjects(experiment)
+    subjects = subjects_of(experiment)
+    check_draws(experiment, subjects)
     mechanisms = clone_mechanisms(experiment)
     layout = clone_layout(experiment)
     keeper = Keeper(context, experiment.engine.checkpoint_minutes)
@@ -61,33 +65,46 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     trial.run(lead_in)
     clock["trial"] = time.monotonic()
     before = _lead_in_view(experiment, subjects, mechanisms, lead_in)
-    return assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+    result = assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+    who = subject_table(experiment, trial.rows, trial.labels, lead_in.randomised_day)
+    return dataclasses.replace(result, tables={**result.tables, "subjects": who})
 
 
-def check_draws(experiment: Experiment) -> None:
-    """Draws must be close enough for the sampler to be exact.
+def check_draws(experiment: Experiment, subjects: SubjectTable | None = None) -> None:
+    """Draws must be close enough for the sampler to be exact, for the typical leukaemias and those of the subjects.
 
     Raises:
         InputError: If a cycling cell divides more than MAX_BIRTHS_PER_STEP times between two draws, half a window apart.
     """
-    half_window_days = hours_to_days(max(0.5 * experiment.engine.window_hours, step_hours(experiment)))
-    for name in experiment.cohort.leukaemias:
-        b_max, _ = balanced_growth(experiment.leukaemias[name].growth)
-        if b_max * half_window_days > MAX_BIRTHS_PER_STEP:
-            most = 2.0 * 24.0 * MAX_BIRTHS_PER_STEP / b_max
-            raise InputError(
-                f"engine.window_hours = {experiment.engine.window_hours:g}: too long for leukaemia '{name}', whose cycling cells divide "
-                f"{b_max:.2g} times a day; at most {most:.3g} h."
-            )
+    engine, coarse = experiment.engine, off_drug_hours(experiment.engine)
+    keys = {"engine.window_hours": (engine.window_hours, max(0.5 * engine.window_hours, step_hours(experiment)))}
+    if coarse is not None:
+        keys["engine.off_drug_dt_hours"] = (coarse[0], coarse[0])
+    fastest = {name: balanced_growth(experiment.leukaemias[name].growth)[0] for name in experiment.cohort.leukaemias}
+    if subjects is not None:
+        for name, subject in zip(subjects.leukaemias, individuals(experiment, subjects.keys, subjects.leukaemias), strict=True):
+            fastest[name] = max(fastest[name], balanced_growth(subject.leukaemia.growth)[0])
+    for key, (hours, between) in keys.items():
+        for name, b_max in fastest.items():
+            if b_max * hours_to_days(between) > MAX_BIRTHS_PER_STEP:
+                most = HOURS_PER_DAY * MAX_BIRTHS_PER_STEP / b_max * hours / between
+                raise InputError(
+                    f"{key} = {hours:g}: too long for leukaemia '{name}', whose cycling cells divide {b_max:.2g} times a day; at most {most:.3g} h."
+                )
 
 
-def _subjects(experiment: Experiment) -> SubjectTable:
+def subjects_of(experiment: Experiment) -> SubjectTable:
     """Subjects of the lead-in: twins once, or in a parallel design those of all arms one after another."""
     cohort, arms = experiment.cohort, tuple(experiment.arms)
-    names = tuple(cohort.leukaemias)
+
+    def table(arm: str | None) -> SubjectTable:
+        if cohort.mix:
+            return mixed_subjects(experiment.seed, cohort.mix, cohort.subjects, arm=arm)
+        return cohort_subjects(experiment.seed, tuple(cohort.leukaemias), cohort.subjects, arm=arm)
+
     if cohort.design == "twin":
-        return cohort_subjects(experiment.seed, names, cohort.subjects)
-    tables = [cohort_subjects(experiment.seed, names, cohort.subjects, arm=arm) for arm in arms]
+        return table(None)
+    tables = [table(arm) for arm in arms]
     return SubjectTable(
         labels=sum((t.labels for t in tables), ()), leukaemias=sum((t.leukaemias for t in tables), ()), keys=np.concatenate([t.keys for t in tables])
     )
@@ -114,11 +131,7 @@ class _Trial:
         self.params = build_params(experiment, self.rows, layout.founders, self.grid.times)
         self.looks: list[Observation] = []
         self.snapshots: dict[str, CellSnapshot] = {}
-        self.stops = self._stops(step_hours(experiment))
-
-    def _stops(self, dt: float) -> list[int]:
-        every = max(1, round(self.experiment.readout.interval_hours / dt))
-        return sorted({*range(every, self.grid.steps + 1, every), *self._visits(), self.grid.steps})
+        self.stops = sorted({*boundaries_every(self.grid, experiment.readout.interval_hours), *self._visits()})
 
     def _visits(self) -> list[int]:
         """Step boundaries nearest to the visits at which to look changes nothing."""

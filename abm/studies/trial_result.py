@@ -21,7 +21,8 @@ from abm.parameters.experiment import Experiment
 from abm.readouts.series import series as read_series
 from abm.readouts.view import View
 from abm.studies.context import Context
-from abm.studies.lead_in import LeadIn, step_hours
+from abm.studies.grids import step_hours
+from abm.studies.lead_in import LeadIn
 
 # Tables of the cohort that also stand in summary.json; the others are long.
 SUMMARISED = ("survival_summary", "contrasts", "responses", "biomarker")

@@ -18,7 +18,7 @@ from abm.pharmacology.action import Values
 from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.studies.forecast.randomisation import burden_to_qualify
 from abm.studies.forecast.record import ArmCourse, Start
-from abm.studies.lead_in import step_hours
+from abm.studies.grids import off_drug_hours, step_hours
 
 # Trait points of the twin: at 8 x 16 the burden is within 0.02 log10 of that at 32 x 128 after a deep kill.
 LEVELS, CELLS = 8, 16
@@ -41,6 +41,7 @@ class TwinRun:
     arms: tuple[str, ...]
     clones: int
     hours: float  # step of the twin
+    lead_in_hours: float  # ... in the lead-in
     lead_in: Path
     trial: Path
     error_log10: np.ndarray  # (rows of the trial,), largest error of log10 burden by the step of the engine
@@ -64,10 +65,12 @@ def run_twin(experiment: Experiment) -> TwinRun:
     growing = take_rows(params, np.repeat(np.arange(len(names)), len(QUANTILES)))
     growing = growing._replace(b_max=growing.b_max * growth_factors(host.growth_cv)[quantile_of][:, None])
     level = np.repeat([burden_to_qualify(experiment, experiment.leukaemias[name]) for name in names], len(QUANTILES))
-    steps = int(np.ceil(trial.lead_in_max_days * 24.0 / hours - 1e-9))
+    coarse = off_drug_hours(experiment.engine)
+    early, window = (hours, experiment.engine.window_hours) if coarse is None else coarse[:2]
+    steps = int(np.ceil(trial.lead_in_max_days * 24.0 / early - 1e-9))
     nothing = np.zeros((steps, len(level), drugs))
-    every = max(1, round(experiment.engine.window_hours / hours))
-    lead_in = run_path(growing, begin_path(growing), nothing, hours / 24.0, groups=groups, clones=clones, level=level, check_every=every)
+    every = max(1, round(window / early))
+    lead_in = run_path(growing, begin_path(growing), nothing, early / 24.0, groups=groups, clones=clones, level=level, check_every=every)
     typical = np.repeat(np.arange(len(names)) * len(QUANTILES) + TYPICAL, len(arms))
     rows, start = take_rows(growing, typical), take_rows(lead_in.state, typical)
     burden = (start.cells.cycling + start.cells.quiescent).sum(axis=1)
@@ -81,7 +84,7 @@ def run_twin(experiment: Experiment) -> TwinRun:
     whole = path(trial.follow_up_days, hours)
     fine = path(min(trial.follow_up_days, trial.treatment_days + _DAYS_AFTER_TREATMENT), hours / 2.0)
     error = step_error(whole.looks.burden, fine.looks.burden) * (used / hours) ** 2
-    return TwinRun(names, arms, clones, hours, lead_in, whole, error)
+    return TwinRun(names, arms, clones, hours, early, lead_in, whole, error)
 
 
 def growth_factors(cv: float) -> np.ndarray:
@@ -94,7 +97,7 @@ def growth_factors(cv: float) -> np.ndarray:
 def _typical(experiment: Experiment, names: tuple[str, ...]) -> tuple[TwinParams, int]:
     """Twin of each leukaemia at injection, and the clones of a row."""
     host = experiment.host
-    seeded = host.injected_cells * host.seeding_fraction
+    seeded = host.expected_founders
     rows = [TwinRow(experiment.cell, experiment.leukaemias[name], experiment.drugs, seeded, host.carrying_capacity) for name in names]
     params = build_twin(rows, drugs_given(experiment), trait_points(CELLS, 1, LEVELS), LEVELS)
     return params, 1 + max(len(row.leukaemia.subclones) for row in rows)
@@ -129,12 +132,12 @@ def step_error(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
 
 def starts(experiment: Experiment, run: TwinRun) -> tuple[Start, ...]:
     """Randomisation of each leukaemia."""
-    seeded = experiment.host.injected_cells * experiment.host.seeding_fraction
+    seeded = experiment.host.expected_founders
     found = []
     for i, name in enumerate(run.leukaemias):
         rows = slice(i * len(QUANTILES), (i + 1) * len(QUANTILES))
         reached = run.lead_in.reached[rows]
-        slow, day, fast = np.where(reached >= 0, reached * run.hours / 24.0, np.nan).tolist()
+        slow, day, fast = np.where(reached >= 0, reached * run.lead_in_hours / 24.0, np.nan).tolist()
         cells = run.lead_in.state.cells
         burden = float(np.sum(cells.cycling[rows][TYPICAL] + cells.quiescent[rows][TYPICAL]))
         found.append(Start(leukaemia=name, seeded=seeded, burden=burden, day=day, early_day=fast, late_day=slow))

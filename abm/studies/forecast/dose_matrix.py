@@ -12,7 +12,7 @@ from abm.studies.forecast.memory import memory_forecast
 from abm.studies.forecast.packets import packet_forecast
 from abm.studies.forecast.record import Forecast
 from abm.studies.forecast.verdicts import memory_verdicts
-from abm.studies.lead_in import step_hours
+from abm.studies.grids import step_hours
 from abm.studies.trial import check_draws
 
 

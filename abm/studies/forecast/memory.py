@@ -23,7 +23,7 @@ from abm.models.xenograft import Xenograft, XenograftParams
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.record import Memory, PacketForecast
-from abm.studies.lead_in import trial_grid
+from abm.studies.grids import trial_grid
 from abm.subject import cohort_subjects
 from abm.units import HOURS_PER_DAY
 

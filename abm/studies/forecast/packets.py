@@ -15,7 +15,7 @@ from abm.studies.forecast.record import Mutants, PacketForecast
 def packet_forecast(experiment: Experiment) -> PacketForecast:
     """Resolution of a trial."""
     cohort, layout = experiment.cohort, clone_layout(experiment)
-    subjects = len(cohort.leukaemias) * cohort.subjects
+    subjects = cohort.size
     rows = subjects * len(experiment.arms)
     pooled = int(layout.pooled.sum())
     return PacketForecast(
@@ -35,7 +35,7 @@ def _shares(experiment: Experiment, name: str) -> dict[str, float]:
     host = experiment.host
     subclones = experiment.leukaemias[name].subclones
     fractions = [1.0 - sum(s.fraction for s in subclones.values()), *(s.fraction for s in subclones.values())]
-    cells = np.rint(np.array(fractions) * host.injected_cells * host.seeding_fraction)
+    cells = np.rint(np.array(fractions) * host.expected_founders)
     shares = np.asarray(clone_shares(jnp.asarray(cells[None, :], jnp.float64), experiment.engine.packets))[0]
     return dict(zip([FOUNDER, *subclones], shares.tolist(), strict=True))
 

@@ -52,7 +52,7 @@ def blood_rate(lineage: Lineage, factor: float, state: np.ndarray) -> np.ndarray
 
 
 def burden_to_qualify(experiment: Experiment, leukaemia: Leukaemia) -> float:
-    """Burden, cells, at which human cells are the share of blood leukocytes that starts the trial.
+    """Burden, cells, at which the trial starts: given, or where human cells are the wanted share of blood leukocytes.
 
     The leukaemia grows in balance from what seeds; healthy progenitors are crowded on the
     way, and blood follows with the delay of their maturation.
@@ -60,8 +60,10 @@ def burden_to_qualify(experiment: Experiment, leukaemia: Leukaemia) -> float:
     Returns:
         The burden, inf if it is not reached within three times the longest lead-in.
     """
-    host, wanted = experiment.host, experiment.trial.start_human_cd45_percent / 100.0
-    seeded = host.injected_cells * host.seeding_fraction
+    host, trial = experiment.host, experiment.trial
+    if trial.start_rule != "human_cd45":
+        return float(trial.start_burden_cells or host.diagnosis_burden or 0.0) if trial.start_rule == "burden" else 0.0
+    wanted, seeded = trial.start_human_cd45_percent / 100.0, host.expected_founders
     white = {name: line for name, line in experiment.lineages.items() if line.white_cell_share > 0.0}
     if wanted <= 0.0 or seeded <= 0.0:
         return 0.0 if wanted <= 0.0 else float("inf")

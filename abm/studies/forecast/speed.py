@@ -10,7 +10,7 @@ from abm.engine.devices import batches_of
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.probe import PROBE_PACKETS, PROBE_ROWS, Probe
 from abm.studies.forecast.record import PacketForecast, RunTime
-from abm.studies.lead_in import step_hours
+from abm.studies.grids import coarse_from_day, off_drug_hours, step_hours
 from abm.units import HOURS_PER_DAY
 
 # What a step costs beside its packets, in packet-steps: the healthy blood of a row, and calling a
@@ -30,11 +30,15 @@ class Work:
     cost: float  # in packet-steps
 
 
-def work(experiment: Experiment, capacity: int, rows: int, days: float, batches: int = 1) -> Work:
-    """Work of `rows` rows over `days` days."""
-    engine, steps = experiment.engine, days * HOURS_PER_DAY / step_hours(experiment)
+def work(experiment: Experiment, capacity: int, rows: int, days: float, batches: int = 1, off_drug_days: float = 0.0) -> Work:
+    """Work of `rows` rows over `days` days of steps that resolve drugs, and `off_drug_days` of those where none acts."""
+    engine = experiment.engine
+    spans = [(days, (step_hours(experiment), engine.window_hours, engine.packing_hours))]
+    coarse = off_drug_hours(engine)
+    spans.append((off_drug_days, spans[0][1] if coarse is None else coarse))
+    steps = sum(HOURS_PER_DAY * d / dt for d, (dt, _, _) in spans)
     # Each window and each packing is a piece of the grid with an advance of its own.
-    calls = 2.0 * days * HOURS_PER_DAY * (1.0 / engine.window_hours + 1.0 / engine.packing_hours)
+    calls = sum(2.0 * HOURS_PER_DAY * d * (1.0 / window + 1.0 / packing) for d, (_, window, packing) in spans)
     return Work(capacity * rows * steps, (capacity + ROW_COST) * rows * steps + CALL_COST * calls * batches)
 
 
@@ -42,8 +46,9 @@ def run_time(experiment: Experiment, packets: PacketForecast, lead_in_days: floa
     """Interval of the wall time of a trial; the probe ran one day at a time on the default calendar."""
     days, twins = experiment.trial.follow_up_days, experiment.cohort.design == "twin"
     batches = batches_of(packets.rows, len(experiment.arms) if twins else 1, experiment.engine.devices)
-    lead_in = work(experiment, packets.capacity, packets.lead_in_rows, lead_in_days)
-    trial = work(experiment, packets.capacity, packets.rows, days, batches)
+    fine = min(days, coarse_from_day(experiment))
+    lead_in = work(experiment, packets.capacity, packets.lead_in_rows, 0.0, off_drug_days=lead_in_days)
+    trial = work(experiment, packets.capacity, packets.rows, fine, batches, off_drug_days=days - fine)
     measured = work(probe.experiment, probe.capacity, PROBE_ROWS, 1.0)
     seconds = np.array(probe.day_seconds)
     share = (lead_in.cost + trial.cost) / measured.cost

@@ -13,7 +13,7 @@ from abm.parameters.leukaemia import Leukaemia
 from abm.studies.forecast.course import TwinRun, growth_factors
 from abm.studies.forecast.randomisation import egress_per_day, fastest_maturation_per_day
 from abm.studies.forecast.record import ArmCourse, Hazard, Start, StepForecast
-from abm.studies.lead_in import step_hours
+from abm.studies.grids import step_hours
 from abm.units import HOURS_PER_DAY
 
 EXACT = "exact at any step"

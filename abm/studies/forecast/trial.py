@@ -43,7 +43,7 @@ def trial_forecast(experiment: Experiment) -> Forecast:
     return Forecast(
         task="trial",
         name=experiment.experiment_name,
-        size=f"{len(cohort.leukaemias)} leukaemias x {cohort.subjects} subjects x {len(experiment.arms)} arms ({cohort.design}) = {packets.rows} rows",
+        size=f"{_who(experiment)} x {len(experiment.arms)} arms ({cohort.design}) = {packets.rows} rows",
         step=step,
         starts=start,
         courses=courses,
@@ -54,6 +54,14 @@ def trial_forecast(experiment: Experiment) -> Forecast:
         notes=tuple(_notes(experiment, packets)),
         verdicts=tuple(sorted(verdicts, key=lambda v: v.level != "refused")),
     )
+
+
+def _who(experiment: Experiment) -> str:
+    """Who takes part, in words."""
+    cohort = experiment.cohort
+    if cohort.mix:
+        return f"{cohort.subjects} subjects of a mix of {len(cohort.mix)} leukaemias"
+    return f"{len(cohort.leukaemias)} leukaemias x {cohort.subjects} subjects"
 
 
 def lead_in_days(experiment: Experiment, start: tuple[Start, ...]) -> float:

@@ -66,13 +66,17 @@ def _nice(longest: float, window: float) -> float:
 
 def start_verdicts(experiment: Experiment, starts: tuple[Start, ...]) -> Iterator[Verdict]:
     """Subjects that never qualify."""
-    limit, level = experiment.trial.lead_in_max_days, experiment.trial.start_human_cd45_percent
+    trial = experiment.trial
+    limit, given = trial.lead_in_max_days, trial.start_burden_cells or experiment.host.diagnosis_burden
+    by_burden = trial.start_rule == "burden" and given is not None
+    level = f"{given:.2g} cells" if by_burden else f"{trial.start_human_cd45_percent:g} % human CD45"
+    key = "trial.start_burden_cells" if by_burden else "trial.start_human_cd45_percent"
     for s in starts:
         if math.isnan(s.day):
-            text = f"'{s.leukaemia}' is not expected to reach {level:g} % human CD45 within {limit:g} d ({s.burden:.2g} cells by then)"
-            yield Verdict("warning", text, f"trial.lead_in_max_days={2 * limit:g} or a lower trial.start_human_cd45_percent")
+            text = f"'{s.leukaemia}' is not expected to reach {level} within {limit:g} d ({s.burden:.2g} cells by then)"
+            yield Verdict("warning", text, f"trial.lead_in_max_days={2 * limit:g} or a lower {key}")
         elif math.isnan(s.late_day):
-            text = f"some subjects of '{s.leukaemia}' will not reach {level:g} % human CD45 within {limit:g} d (half need {s.day:.3g} d)"
+            text = f"some subjects of '{s.leukaemia}' will not reach {level} within {limit:g} d (half need {s.day:.3g} d)"
             yield Verdict("warning", text, f"trial.lead_in_max_days={math.ceil(1.5 * limit):g}")
 
 
@@ -93,12 +97,12 @@ def course_verdicts(experiment: Experiment, courses: tuple[ArmCourse, ...]) -> I
 
 def mutant_verdicts(experiment: Experiment, mutants: tuple[Mutants, ...]) -> Iterator[Verdict]:
     """Mechanisms that will hardly arise."""
-    subjects = experiment.cohort.subjects
+    subjects = experiment.cohort.size / max(len(experiment.cohort.leukaemias), 1)
     for mechanism in experiment.cohort.resistance:
         expected = sum(m.before + max(m.during.values(), default=0.0) for m in mutants if m.mechanism == mechanism) * subjects
         if mutants and expected < HARDLY:
             text = f"'{mechanism}' arises {expected:.2g} times in the whole cohort: no subject will show it"
-            yield Verdict("warning", text, f"cohort.subjects={math.ceil(subjects / max(expected, 1e-12)):.2g} for one, or another mechanism")
+            yield Verdict("warning", text, f"cohort.subjects={math.ceil(experiment.cohort.subjects / max(expected, 1e-12)):.2g} for one, or another mechanism")
 
 
 def memory_verdicts(experiment: Experiment, memory: Memory, packets: PacketForecast) -> Iterator[Verdict]:

@@ -23,7 +23,7 @@ AT_ONCE = [
     ("regimens.x.events.0.dose=3", "regimens.x.events.0.dose: there is no such key."),
     ("seed.x=1", "'seed' is a single value and has no key 'x'."),
     ("host.sources.weight_kg=1", "sources are stated in the files"),
-    ("trial=[pdx,padua]", "trial=[pdx,padua]: choose one option of 'trial', not a list. Options: padua, pdx."),
+    ("trial=[pdx,padua]", "trial=[pdx,padua]: choose one option of 'trial', not a list. Options: diagnosis, padua, pdx, relapsed."),
     ("experiment=padu", "unknown option of 'experiment', 'padu'. Did you mean 'padua'?"),
     ("host=mouse_nsgg", "Did you mean 'mouse_nsg'?"),
     ("hots=mouse_nsg", "Did you mean 'host'?"),

@@ -35,7 +35,7 @@ from abm.studies.forecast.record import Level, Verdict  # noqa: E402
 from abm.studies.forecast.speed import run_time  # noqa: E402
 from abm.studies.forecast.steps import step_forecast, window_error  # noqa: E402
 from abm.studies.forecast.verdicts import course_verdicts, memory_verdicts, mutant_verdicts, start_verdicts, step_verdicts  # noqa: E402
-from abm.studies.lead_in import trial_grid  # noqa: E402
+from abm.studies.grids import trial_grid  # noqa: E402
 from abm.subject import cohort_subjects  # noqa: E402
 from tests.unit.studies.test_trial import TINY, base  # noqa: E402
 
