@@ -18,7 +18,7 @@ from abm.engine.clones import CloneLayout, CloneTable
 from abm.engine.emission import unmutated
 from abm.engine.mutation import Mutations, Rule, Words, kind_of, mutate
 from abm.engine.packets import Packets
-from abm.parameters.leukaemia import TraitFactors
+from abm.models.factors import trait_factors
 from abm.parameters.mechanism import Mechanism
 
 # Convention of the trials: a division makes at most one mutant daughter, of one mechanism.
@@ -31,22 +31,6 @@ class MutationParams(NamedTuple):
     chances: Any  # float64 (mechanisms, kinds), per division
     unmutated: Any  # float32 (kinds,), share of divisions without mutation
     factors: Traits  # float32 (mechanisms,), on the traits
-
-
-def trait_factors(given: TraitFactors) -> Traits:
-    """Factors on the traits, in the order of the traits."""
-    return Traits(
-        bcl2=given.bcl2_factor,
-        bclxl=given.bclxl_factor,
-        mcl1=given.mcl1_factor,
-        bim=given.bim_factor,
-        competence=given.bmf_competence_factor,
-        set_point=given.set_point_factor,
-        bcl2_ki_factor=given.bcl2_ki_factor,
-        mtorc1_response=given.mtorc1_response,
-        death_factor=given.death_factor,
-        division_factor=given.division_factor,
-    )
 
 
 def mutation_params(mechanisms: Sequence[Mechanism], layout: CloneLayout) -> MutationParams:

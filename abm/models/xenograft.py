@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from abm.biology.cytotoxicity import cytotoxic_hazards
 from abm.biology.haematopoiesis import crowding
 from abm.biology.intracellular import advance_cells
 from abm.biology.mtorc1 import relaxation_per_day
@@ -159,8 +160,9 @@ class Xenograft:
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
-        law = constant_law(into_own_kind, death + action.cytotoxic_cycling, h32)
-        lazy = (death + action.cytotoxic_quiescent) * h32
+        killed_cycling, killed_quiescent = cytotoxic_hazards(action, packets.traits)
+        law = constant_law(into_own_kind, death + killed_cycling, h32)
+        lazy = (death + killed_quiescent) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:

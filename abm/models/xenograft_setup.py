@@ -19,8 +19,9 @@ from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
+from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.healthy import healthy_at_rest, healthy_params
-from abm.models.mutation import means_of_kinds, mutation_params, trait_factors
+from abm.models.mutation import means_of_kinds, mutation_params
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
@@ -77,11 +78,17 @@ def cell_params(cell: Cell) -> Cell:
 
 
 def clone_means(leukaemia: Leukaemia, reference_nm: float, n_clones: int) -> Traits:
-    """Mean traits of each clone, float32 (clones,); missing clones repeat the founder."""
-    founder = mean_traits(leukaemia.traits, reference_nm)
+    """Mean traits of each clone, every factor present, float32 (clones,); missing clones repeat the founder."""
+    founder = wild_type(mean_traits(leukaemia.traits, reference_nm))
     clones = [founder, *(jax.tree.map(lambda mean, factor: mean * factor, founder, trait_factors(s)) for s in leukaemia.subclones.values())]
     clones += [founder] * (n_clones - len(clones))
     return jax.tree.map(lambda *values: np.array(values, np.float32), *clones)
+
+
+def factors_of(experiment: Experiment) -> tuple[str, ...]:
+    """Factors that some kind of cells of the experiment changes; the others are absent from the traits."""
+    subclones = [s for name in experiment.cohort.leukaemias for s in experiment.leukaemias[name].subclones.values()]
+    return factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
 
 
 def _growth_params(experiment: Experiment, rows: Rows) -> GrowthParams:
@@ -132,7 +139,8 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     if layout.mechanisms:
         mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
         by_name = {name: means_of_kinds(founders, mutation, layout) for name, founders in by_name.items()}
-    means = jax.tree.map(lambda *values: np.stack(values), *(by_name[name] for name in rows.leukaemias))
+        mutation = mutation._replace(factors=only(mutation.factors, factors_of(experiment)))
+    means = only(jax.tree.map(lambda *values: np.stack(values), *(by_name[name] for name in rows.leukaemias)), factors_of(experiment))
     return XenograftParams(
         cell=cell,
         host=HostParams(
@@ -258,7 +266,7 @@ def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray
     amounts: Amounts = _f32(experiment.cell.amounts)
     reference = experiment.cell.amounts.reference_nm
     per_row = [clone_means(experiment.leukaemias[name], reference, n_clones) for name in subjects.leukaemias]
-    mean = jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row)
+    mean = only(jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row), factors_of(experiment))
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, np.float32)[:, None]
