@@ -29,7 +29,7 @@ from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import advance_healthy
 from abm.models.healthy_draw import draw_healthy
-from abm.models.mutation import mutate_cells, share_unmutated
+from abm.models.mutation import mutate_cells, share_unmutated, switch_cells
 from abm.models.redraw import redraw
 from abm.pharmacology.action import advance_mtorc1_block, drive
 from abm.pharmacology.exposure import advance_exposure
@@ -201,13 +201,16 @@ class Xenograft:
     def mutate(
         self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array, day: jax.Array
     ) -> tuple[RowState, Packets, Mutations | None]:
-        """Draw mutants from the division hazard of this moment; see `abm.engine.program.Model`."""
+        """Draw mutants from the division hazard of this moment, then switches; see `abm.engine.program.Model`."""
         if not self.layout.mechanisms:
             return rows, packets, None
         burden = jnp.sum(total_count(packets), axis=1)[:, None]
         space = room(burden, params.host.carrying_capacity).astype(jnp.float32)
         division = params.growth.b_max * space * slowing(packets.fast.phi, params.cell.proliferation) * packets.traits.division_factor
         packets, clones, mutations = mutate_cells(self.layout, params.mutation, packets, rows.clones, division, words, days, day)
+        if self.layout.switching:
+            packets, clones, switched = switch_cells(self.layout, params.mutation, params.means, packets, clones, words, days, day)
+            mutations = mutations._replace(arrived=switched.arrived, left=switched.left)
         return rows._replace(clones=clones), packets, mutations
 
     def renew(self, params: XenograftParams, packets: Packets, words: Words) -> Packets:

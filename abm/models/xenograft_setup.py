@@ -53,7 +53,9 @@ class Rows:
 def clone_layout(experiment: Experiment) -> CloneLayout:
     """Rows of the clone table: the founder and most subclones of any leukaemia, then those of the mechanisms."""
     longest = max(len(experiment.leukaemias[name].subclones) for name in experiment.cohort.leukaemias)
-    return CloneLayout(founders=1 + longest, mechanisms=len(experiment.cohort.resistance), own=experiment.engine.clones)
+    chosen = experiment.cohort.resistance
+    switching = tuple(i for i, name in enumerate(chosen) if experiment.mechanisms[name].switches)
+    return CloneLayout(founders=1 + longest, mechanisms=len(chosen), own=experiment.engine.clones, switching=switching)
 
 
 def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
@@ -278,10 +280,10 @@ def _expressed(experiment: Experiment, subjects: SubjectTable, clone: np.ndarray
 
 
 def capacity_of(experiment: Experiment) -> int:
-    """Places for packets of a trial: where cells mutate, with room for the mutants that arise between two packings."""
-    engine = experiment.engine
+    """Places for packets of a trial: where cells mutate or switch, with room for those that do between two packings."""
+    engine, layout = experiment.engine, clone_layout(experiment)
     windows = int(np.ceil(engine.packing_hours / engine.window_hours))
-    groups = GROUPS * clone_layout(experiment).founders * len(experiment.cohort.resistance)
+    groups = GROUPS * (layout.founders * layout.mechanisms + (layout.founders + layout.mechanisms) * len(layout.switching))
     return capacity_for(engine.packets) + 2 * windows * groups
 
 

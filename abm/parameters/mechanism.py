@@ -8,11 +8,19 @@ from abm.records import quantity, record, text
 
 @record
 class Mechanism(TraitFactors):
-    """A heritable change that arises at division.
+    """A heritable change that arises at division, or a state that cells switch on and off.
 
     Factors multiply the traits of the cell in which it arises.  A line that has a mechanism
-    does not acquire it again.
+    does not acquire it again.  Where a hazard of switching is above 0, cells of any condition,
+    dividing or not, acquire or lose it at that hazard, and daughters inherit it.
     """
 
     label: str = text("Label in figures.")
     mutation_per_division: float = quantity("1", "Probability that a division makes one daughter with the mechanism.", low=0.0, high=1.0)
+    switch_on_per_day: float = quantity("1/d", "Hazard at which a cell without the mechanism switches it on.", low=0.0, default=0.0)
+    switch_off_per_day: float = quantity("1/d", "Hazard at which a cell with the mechanism switches it off.", low=0.0, default=0.0)
+
+    @property
+    def switches(self) -> bool:
+        """Whether cells switch it on or off."""
+        return self.switch_on_per_day > 0.0 or self.switch_off_per_day > 0.0
