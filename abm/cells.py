@@ -81,21 +81,6 @@ FAST_FIELDS: dict[str, FieldInfo] = {
 }
 
 
-class Drive(NamedTuple):
-    """What drugs do to the cells of a row during a step, at its mean concentration; each broadcastable to (rows, packets)."""
-
-    block: jax.Array  # 1, mTORC1 inhibition as felt over the step
-    bcl2_occupancy: jax.Array  # 1, C/Ki on BCL-2
-    bclxl_occupancy: jax.Array  # 1
-    mcl1_occupancy: jax.Array  # 1
-    stress_drive: jax.Array  # 1, direct drive of the stress response
-    bim_fold: jax.Array  # 1, fold of BIM
-    cytotoxic_cycling: jax.Array  # 1/d
-    cytotoxic_quiescent: jax.Array  # 1/d
-    thiopurine_cycling: Any = ()  # 1/d, beside the other cytotoxic drugs; () without such a drug
-    thiopurine_quiescent: Any = ()  # 1/d
-
-
 def scaled(x: Any, factor: Any) -> Any:
     """`x` times a factor of the traits; `x` itself where the factor is absent."""
     return x if isinstance(factor, tuple) else x * factor
@@ -107,3 +92,23 @@ def share_felt(change: Any, response: Any) -> Any:
     Written so that nothing changes, to the bit, at a response of 1, and nothing is felt at 0.
     """
     return change if isinstance(response, tuple) else (1.0 - response) + response * change
+
+
+class Drive(NamedTuple):
+    """What drugs do to the cells of a row during a step, at its mean concentration; each broadcastable to (rows, packets)."""
+
+    block: jax.Array  # 1, mTORC1 inhibition as felt over the step
+    bcl2_occupancy: jax.Array  # 1, C/Ki on BCL-2
+    bclxl_occupancy: jax.Array  # 1
+    mcl1_occupancy: jax.Array  # 1
+    stress_drive: jax.Array  # 1, direct drive of the stress response
+    bim_fold: jax.Array  # 1, fold of BIM
+    cytotoxic_cycling: jax.Array  # 1/d
+    cytotoxic_quiescent: jax.Array  # 1/d
+    thiopurine_cycling: jax.Array | None = None  # 1/d, None where no drug of the run is a thiopurine
+    thiopurine_quiescent: jax.Array | None = None  # 1/d
+
+
+def with_thiopurines(cytotoxic: jax.Array, thiopurine: jax.Array | None) -> jax.Array:
+    """Hazard of a cell that responds to thiopurines as to other cytotoxic drugs, 1/d."""
+    return cytotoxic if thiopurine is None else cytotoxic + thiopurine

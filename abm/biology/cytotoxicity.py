@@ -13,12 +13,12 @@ from typing import Any
 
 import jax
 
-from abm.cells import Drive, Traits, scaled
+from abm.cells import Drive, Traits, scaled, with_thiopurines
 
 
-def _felt(hazard: Any, thiopurine: Any, traits: Traits) -> jax.Array:
-    total = hazard if isinstance(thiopurine, tuple) else hazard + scaled(thiopurine, traits.thiopurine_response)
-    felt: jax.Array = scaled(total, traits.cytotoxic_factor)
+def _felt(hazard: jax.Array, thiopurine: jax.Array | None, traits: Traits) -> jax.Array:
+    response: Any = traits.thiopurine_response
+    felt: jax.Array = scaled(with_thiopurines(hazard, None if thiopurine is None else scaled(thiopurine, response)), traits.cytotoxic_factor)
     return felt
 
 

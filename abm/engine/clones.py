@@ -49,12 +49,14 @@ class CloneLayout:
         mechanisms: Mechanisms of heritable change.
         own: Rows of each mechanism for single origins.
         switching: Mechanisms that cells switch on and off, in this order.
+        sanctuary: Mechanism whose cells are in a compartment of their own, -1 = none.
     """
 
     founders: int
     mechanisms: int = 0
     own: int = 0
     switching: tuple[int, ...] = ()
+    sanctuary: int = -1
 
     @property
     def block(self) -> int:
@@ -114,6 +116,11 @@ class CloneLayout:
     def has(self, kind: np.ndarray, mechanism: int) -> np.ndarray:
         """Whether cells of a kind have a mechanism."""
         answer: np.ndarray = (kind // self.founders >> mechanism) & 1 == 1
+        return answer
+
+    def inside(self, kind: jax.Array) -> jax.Array:
+        """Whether cells of a kind are in the sanctuary; there is one."""
+        answer: jax.Array = (kind // np.int32(self.founders) >> np.int32(self.sanctuary)) & np.int32(1) == np.int32(1)
         return answer
 
     def chances(self, per_division: Sequence[float]) -> np.ndarray:

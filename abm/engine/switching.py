@@ -131,7 +131,7 @@ def _one(
 
 def _drawn(layout: CloneLayout, packets: Packets, chance: tuple[jax.Array, jax.Array], mechanism: int, bits: jax.Array) -> _Cells:
     """Who switches, how many, and to what."""
-    is_on = _has(layout, packets.kind, mechanism)
+    is_on = (packets.kind // np.int32(layout.founders) >> np.int32(mechanism)) & np.int32(1) == np.int32(1)
     p = jnp.where(is_on, chance[1], chance[0])
     p32, log_q = p.astype(jnp.float32), jnp.log1p(-p).astype(jnp.float32)
     # A loop over the columns, because XLA would copy the draw into each of its sums.
@@ -144,11 +144,6 @@ def _drawn(layout: CloneLayout, packets: Packets, chance: tuple[jax.Array, jax.A
     back = jnp.where(stays, packets.clone, jnp.asarray(layout.row_of_kind)[kind])
     target = jnp.where(is_on, back, jnp.asarray(layout.pooled_row[:, mechanism])[packets.clone])
     return _Cells(columns, total, (total > 0.0) & (total == total_count(packets)), target, kind)
-
-
-def _has(layout: CloneLayout, kind: jax.Array, mechanism: int) -> jax.Array:
-    answer: jax.Array = (kind // np.int32(layout.founders) >> np.int32(mechanism)) & np.int32(1) == np.int32(1)
-    return answer
 
 
 def _booked(layout: CloneLayout, columns: jax.Array, clone: jax.Array) -> jax.Array:

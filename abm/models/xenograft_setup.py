@@ -22,6 +22,7 @@ from abm.engine.packing import clone_shares
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.mutation import means_of_kinds, mutation_params
+from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
@@ -55,7 +56,8 @@ def clone_layout(experiment: Experiment) -> CloneLayout:
     longest = max(len(experiment.leukaemias[name].subclones) for name in experiment.cohort.leukaemias)
     chosen = experiment.cohort.resistance
     switching = tuple(i for i, name in enumerate(chosen) if experiment.mechanisms[name].switches)
-    return CloneLayout(founders=1 + longest, mechanisms=len(chosen), own=experiment.engine.clones, switching=switching)
+    sanctuary = sanctuary_of([experiment.mechanisms[name] for name in chosen])
+    return CloneLayout(1 + longest, len(chosen), experiment.engine.clones, switching, sanctuary)
 
 
 def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
@@ -166,7 +168,16 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         exposure=with_room(plan),
         arm_of_row=rows.arm,
         mutation=mutation,
+        penetration=_penetration(experiment, drugs),
     )
+
+
+def _penetration(experiment: Experiment, drugs: list[str]) -> Any:
+    sanctuary = clone_layout(experiment).sanctuary
+    if sanctuary < 0:
+        return ()
+    kinetics = [experiment.drugs[d].pharmacokinetics[experiment.host.species] for d in drugs]
+    return penetrations(experiment.mechanisms[experiment.cohort.resistance[sanctuary]], kinetics)
 
 
 def param_axes(params: XenograftParams) -> XenograftParams:
@@ -192,6 +203,7 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         exposure=exposure,
         arm_of_row=0,
         mutation=none(params.mutation),
+        penetration=none(params.penetration),
     )
 
 
@@ -210,6 +222,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata) if params.healthy else (),
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),
+        occupied_inside=empty if layout.sanctuary >= 0 else (),
     )
 
 

@@ -28,6 +28,9 @@ class Pharmacokinetics:
     tissue_factor: float = quantity("1", "Free concentration at the cell over free concentration in the matrix.", above=0.0)
     clearance_cv: float = quantity("1", "Between-subject CV of clearance (log-normal).", low=0.0, high=3.0)
     volume_cv: float = quantity("1", "Between-subject CV of the central volume (log-normal).", low=0.0, high=3.0)
+    cns_penetration: float | None = quantity(
+        "1", "Share of the free concentration that reaches the CNS; null = as conf/resistance says.", low=0.0, default=None
+    )
 
 
 @record

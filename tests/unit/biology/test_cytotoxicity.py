@@ -60,7 +60,7 @@ def test_hazards_of_cytotoxic_drugs() -> None:
         traits = TRAITS._replace(**{name: jnp.full(SHAPE, x, jnp.float32) for name, x in factors.items()})
         for found, mean in zip(cytotoxic_hazards(DRIVE, traits), expected, strict=True):
             assert np.asarray(found) == pytest.approx(mean, rel=1e-6)
-    alone = cytotoxic_hazards(DRIVE._replace(thiopurine_cycling=(), thiopurine_quiescent=()), with_factor("thiopurine_response", 0.0))
+    alone = cytotoxic_hazards(DRIVE._replace(thiopurine_cycling=None, thiopurine_quiescent=None), with_factor("thiopurine_response", 0.0))
     assert [float(x[0, 0]) for x in alone] == pytest.approx([0.35, 0.02])
 
 

@@ -29,6 +29,7 @@ from tests.false_alarm import spread, within
 from tests.small_trial import chosen, differences
 
 ON, OFF = (0.15, 0.02), (0.25, 0.1)
+TWO_FOUNDERS = CloneLayout(2, 2, 3, (0, 1))
 FACTORS = np.array([0.25, 4.0], np.float32)
 DAYS = 6.0
 
@@ -45,7 +46,7 @@ class Rows(NamedTuple):
 class Switching(OneColumn):
     """Cells that divide and die at given rates, die by their sensitivity and switch two mechanisms; the second also arises at division."""
 
-    layout: CloneLayout = CloneLayout(2, 2, 3, (0, 1))
+    layout: CloneLayout = TWO_FOUNDERS
     on: tuple[float, ...] = ON
     off: tuple[float, ...] = OFF
     division: float = 0.0
@@ -157,7 +158,7 @@ def whole() -> Carry:
     return finished(LIVELY, 3, 900.0, 32)
 
 
-LIVELY = Switching(n_clones=CloneLayout(2, 2, 3).n_clones, division=0.4, kill=0.3, chance=0.02)
+LIVELY = Switching(n_clones=TWO_FOUNDERS.n_clones, division=0.4, kill=0.3, chance=0.02)
 
 
 def test_books_balance_to_the_cell_and_cells_that_switch_are_not_born() -> None:
