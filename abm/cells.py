@@ -2,6 +2,12 @@
 
 Every field declares its name, unit, dtype and meaning once.  Amounts are absolute
 (nmol/L): the clone's mean times the cell's own deviation.
+
+Traits from `bcl2_ki_factor` on are factors and shares that are 1 in a wild type and the
+same in all cells of a kind.  Those from `mtorc1_response` on may be absent, an empty tuple:
+then they are 1 in every cell, and neither memory nor time is spent on them.  They enter
+where a product with 1 leaves every bit as it is, so that absence is not seen in a result;
+the two before them enter sums whose rounding would change.
 """
 
 from __future__ import annotations
@@ -12,7 +18,7 @@ import jax
 
 
 class Traits(NamedTuple):
-    """Traits of each packet, float32, shape (rows, packets)."""
+    """Traits of each packet, float32, shape (rows, packets); () where a factor is 1 in every cell."""
 
     bcl2: Any  # nmol/L
     bclxl: Any  # nmol/L
@@ -21,9 +27,12 @@ class Traits(NamedTuple):
     competence: Any  # 1, BMF competence; heritable, never redrawn
     set_point: Any  # 1, mTORC1 activity of the undisturbed cell
     bcl2_ki_factor: Any  # 1, multiplies the Ki of mimetics on BCL-2
-    mtorc1_response: Any  # 1, share of the mTORC1 inhibition that is felt
-    death_factor: Any  # 1, multiplies the apoptosis hazard
     division_factor: Any  # 1, multiplies the division hazard
+    mtorc1_response: Any = ()  # 1, share of the mTORC1 inhibition that is felt
+    death_factor: Any = ()  # 1, multiplies the apoptosis hazard
+    cytotoxic_factor: Any = ()  # 1, multiplies the cytotoxic hazards
+    bim_response: Any = ()  # 1, share of the induction of BIM that is felt
+    thiopurine_response: Any = ()  # 1, share of the thiopurine hazards that is felt
 
 
 class FastState(NamedTuple):
@@ -52,10 +61,16 @@ TRAIT_FIELDS: dict[str, FieldInfo] = {
     "competence": FieldInfo("1", "BMF competence", False),
     "set_point": FieldInfo("1", "mTORC1 set point", True),
     "bcl2_ki_factor": FieldInfo("1", "Factor on the Ki of BH3 mimetics at BCL-2", False),
+    "division_factor": FieldInfo("1", "Factor on the division hazard", False),
     "mtorc1_response": FieldInfo("1", "Share of mTORC1 inhibition felt", False),
     "death_factor": FieldInfo("1", "Factor on the apoptosis hazard", False),
-    "division_factor": FieldInfo("1", "Factor on the division hazard", False),
+    "cytotoxic_factor": FieldInfo("1", "Factor on the cytotoxic hazards", False),
+    "bim_response": FieldInfo("1", "Share of the induction of BIM felt", False),
+    "thiopurine_response": FieldInfo("1", "Share of the thiopurine hazards felt", False),
 }
+
+# Traits that may be absent.
+FACTORS = tuple(Traits._field_defaults)
 
 FAST_FIELDS: dict[str, FieldInfo] = {
     "mtorc1": FieldInfo("1", "mTORC1 activity (healthy = 1)", False),
@@ -64,6 +79,19 @@ FAST_FIELDS: dict[str, FieldInfo] = {
     "bmf": FieldInfo("nmol/L", "BMF", False),
     "activator": FieldInfo("nmol/L", "Free BH3 activator", False),
 }
+
+
+def scaled(x: Any, factor: Any) -> Any:
+    """`x` times a factor of the traits; `x` itself where the factor is absent."""
+    return x if isinstance(factor, tuple) else x * factor
+
+
+def share_felt(change: Any, response: Any) -> Any:
+    """Factor that a cell feels of a factor `change` that drugs bring about: 1 + response (change - 1).
+
+    Written so that nothing changes, to the bit, at a response of 1, and nothing is felt at 0.
+    """
+    return change if isinstance(response, tuple) else (1.0 - response) + response * change
 
 
 class Drive(NamedTuple):

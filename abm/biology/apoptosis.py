@@ -5,7 +5,7 @@ The free activator p (BIM and BMF pooled) solves
     p + sum_j A_j p / (p + Kd_j (1 + X_j)) = BIM + b,      j = BCL-2, BCL-XL, MCL-1
 
 where X_j = C/Ki_j is the competition by BH3 mimetics (a clone with a mutated BCL-2 has a
-larger Ki) and MCL-1 = A_MCL1 (1 - f Phi), quasi-steady because its half-life is 30 min.
+larger Ki), BIM is raised by drugs as far as the cell responds, and MCL-1 = A_MCL1 (1 - f Phi), quasi-steady because its half-life is 30 min.
 The sum is replaced by the one protein A p / (p + K) with its value and slope at the last p,
 for which the balance is a quadratic; with one K the step is exact.  From twice or half
 the root two steps are within 1e-3 for 99 % of amounts and occupancies of any size (two
@@ -19,11 +19,13 @@ not model: the dynamics of BAX/BAK, caspases, necrosis.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from abm.biology.kinetics import hill
-from abm.cells import Drive, Traits
+from abm.cells import Drive, Traits, scaled, share_felt
 from abm.parameters.cell import Apoptosis, Bh3Binding, Mcl1
 
 BALANCE_STEPS = 2
@@ -37,7 +39,7 @@ def free_activator(
     kx = binding.kd_bclxl_nm * (1.0 + drive.bclxl_occupancy)
     km = binding.kd_mcl1_nm * (1.0 + drive.mcl1_occupancy)
     a2, ax, am = traits.bcl2, traits.bclxl, traits.mcl1 * (1.0 - mcl1.loss_fraction * phi)
-    total = traits.bim * drive.bim_fold + bmf
+    total = traits.bim * share_felt(drive.bim_fold, traits.bim_response) + bmf
     p = start
     for _ in range(steps):
         q2, qx, qm = p + k2, p + kx, p + km
@@ -55,7 +57,7 @@ def free_activator(
     return p
 
 
-def apoptosis_hazard(activator: jax.Array, stress: jax.Array, death_factor: jax.Array, params: Apoptosis) -> jax.Array:
-    """Death hazard beyond the baseline, 1/d."""
+def apoptosis_hazard(activator: jax.Array, stress: jax.Array, death_factor: Any, params: Apoptosis) -> jax.Array:
+    """Death hazard beyond the baseline, 1/d; the factor is that of the traits."""
     pore = hill(activator, params.half_activator_nm, params.hill)
-    return death_factor * params.max_per_day * pore + params.stress_per_day * stress
+    return scaled(params.max_per_day, death_factor) * pore + params.stress_per_day * stress

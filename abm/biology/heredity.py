@@ -30,7 +30,7 @@ def deviate(z: Any, sigma: Any) -> Any:
 
 
 def mean_traits(traits: CellTraits, reference_nm: Any, zero: Any = 0.0) -> Traits:
-    """Mean traits of a kind of cells, amounts in nmol/L; factors of a wild type."""
+    """Mean traits of a kind of cells, amounts in nmol/L; a wild type, in which the factors that may be are absent."""
     return Traits(
         bcl2=traits.bcl2 * reference_nm + zero,
         bclxl=traits.bclxl * reference_nm + zero,
@@ -39,8 +39,6 @@ def mean_traits(traits: CellTraits, reference_nm: Any, zero: Any = 0.0) -> Trait
         competence=traits.bmf_competence + zero,
         set_point=traits.set_point + zero,
         bcl2_ki_factor=1.0 + zero,
-        mtorc1_response=1.0 + zero,
-        death_factor=1.0 + zero,
         division_factor=1.0 + zero,
     )
 

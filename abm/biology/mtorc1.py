@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from abm.biology.kinetics import hill, relax
+from abm.cells import scaled
 from abm.parameters.cell import Mtorc1
 from abm.units import HOURS_PER_DAY
 
@@ -26,9 +27,9 @@ def relaxation_per_day(params: Mtorc1) -> Any:
     return params.relaxation_per_hour * HOURS_PER_DAY
 
 
-def advance_activity(activity: jax.Array, set_point: jax.Array, response: jax.Array, block: jax.Array, params: Mtorc1, h: jax.Array) -> jax.Array:
-    """Activity m after a step of `h` days, exact for a constant block; shapes (rows, packets)."""
-    target = set_point * (1.0 - response * block)
+def advance_activity(activity: jax.Array, set_point: jax.Array, response: Any, block: jax.Array, params: Mtorc1, h: jax.Array) -> jax.Array:
+    """Activity m after a step of `h` days, exact for a constant block; shapes (rows, packets), the response is that of the traits."""
+    target = set_point * (1.0 - scaled(block, response))
     return relax(activity, target, relaxation_per_day(params), h)
 
 

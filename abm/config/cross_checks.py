@@ -154,6 +154,9 @@ def _check_resistance(experiment: Experiment, problems: list[str]) -> None:
     total = sum(experiment.mechanisms[name].mutation_per_division for name in known)
     if total > 1.0 + _TOLERANCE:
         problems.append(f"cohort.resistance: the probabilities mutation_per_division add up to {total:g}; at most 1 is left for a division.")
+    apart = [name for name in known if experiment.mechanisms[name].compartment != "marrow"]
+    if len(apart) > 1:
+        problems.append(f"cohort.resistance: {' and '.join(apart)} are compartments of their own; one can act in one run.")
     if chosen and experiment.task == "claim_robustness":
         problems.append(f"cohort.resistance = {chosen}: the robustness study compares with a mean-field twin without mutation; choose cohort.resistance=[].")
 

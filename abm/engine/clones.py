@@ -11,6 +11,9 @@ never changes the law of the cells: a line that has a mechanism does not acquire
 and what matters is the `kind`, the founder and the set of its mechanisms,
 
     kind = founder + founders x (sum of 2^mechanism).
+
+A mechanism that cells switch on and off (`abm.engine.switching`) has rows like the others.
+Cells that arrive by switching begin no clone: they join a pooled row, which then is in use.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class CloneTable(NamedTuple):
 
     parent: jax.Array  # int32, row of the clone in which the (first) origin arose, -1 = none
     birth_day: jax.Array  # float64, day of the (first) origin
-    origins: jax.Array  # int64, mutations that began the clone; 0 = the row is not in use
+    origins: jax.Array  # int64, mutations that began the clone, and 1 for a row into which cells switched first; 0 = the row is not in use
     joined: jax.Array  # int64 (rows,), mutants that took the state of another packet of their clone for want of a place
     unplaced: jax.Array  # int64 (rows,), mutants for which there was no place at all: a fault
 
@@ -45,11 +48,15 @@ class CloneLayout:
         founders: Clones that are there from the start.
         mechanisms: Mechanisms of heritable change.
         own: Rows of each mechanism for single origins.
+        switching: Mechanisms that cells switch on and off, in this order.
+        sanctuary: Mechanism whose cells are in a compartment of their own, -1 = none.
     """
 
     founders: int
     mechanisms: int = 0
     own: int = 0
+    switching: tuple[int, ...] = ()
+    sanctuary: int = -1
 
     @property
     def block(self) -> int:
@@ -91,9 +98,29 @@ class CloneLayout:
                 rows[clone, m] = clone if last == m else self.start(m) + self.own + among
         return rows
 
+    @functools.cached_property
+    def row_of_kind(self) -> np.ndarray:
+        """Row that cells of a kind join when they switch a mechanism off; int32 (kinds,).
+
+        The founder's, or the row that origins of the kind's last mechanism in the order of the list share.
+        """
+        rows = np.zeros(self.kinds, np.int32)
+        for kind in range(self.kinds):
+            row = kind % self.founders
+            for m in range(self.mechanisms):
+                if kind // self.founders >> m & 1:
+                    row = int(self.pooled_row[row, m])
+            rows[kind] = row
+        return rows
+
     def has(self, kind: np.ndarray, mechanism: int) -> np.ndarray:
         """Whether cells of a kind have a mechanism."""
         answer: np.ndarray = (kind // self.founders >> mechanism) & 1 == 1
+        return answer
+
+    def inside(self, kind: jax.Array) -> jax.Array:
+        """Whether cells of a kind are in the sanctuary; there is one."""
+        answer: jax.Array = (kind // np.int32(self.founders) >> np.int32(self.sanctuary)) & np.int32(1) == np.int32(1)
         return answer
 
     def chances(self, per_division: Sequence[float]) -> np.ndarray:
@@ -156,4 +183,20 @@ def with_origins(layout: CloneLayout, table: CloneTable, target: jax.Array, orig
         parent=jnp.where(fresh, first_mother, table.parent),
         birth_day=jnp.where(fresh, day, table.birth_day),
         origins=kept.at[row, place].add(origins.astype(jnp.int64), mode="drop"),
+    )
+
+
+def with_arrivals(layout: CloneLayout, table: CloneTable, target: jax.Array, mothers: jax.Array, arrives: jax.Array, day: jax.Array) -> CloneTable:
+    """Table after cells switched into the rows `target` from the rows `mothers`: (rows, packets) each, bool where any did.
+
+    Only a row that was not in use changes.
+    """
+    row = jnp.arange(target.shape[0], dtype=jnp.int32)[:, None]
+    place = jnp.where(arrives, target, np.int32(layout.n_clones))
+    mother = jnp.full(table.parent.shape, layout.n_clones, jnp.int32).at[row, place].min(mothers, mode="drop")
+    new = (mother < np.int32(layout.n_clones)) & (table.origins == 0)
+    return table._replace(
+        parent=jnp.where(new, mother, table.parent),
+        birth_day=jnp.where(new, day, table.birth_day),
+        origins=jnp.where(new, jnp.int64(1), table.origins),
     )

@@ -33,10 +33,12 @@ Inherit = Callable[[Any, Any, np.ndarray], tuple[Any, Any]]
 
 
 class Mutations(NamedTuple):
-    """Cells that mutation brought to a clone and took from it, int64 (rows, clones)."""
+    """Cells that heritable change brought to a clone and took from it: int64, mutation (rows, clones), switching (rows, clones, columns)."""
 
     gained: jax.Array
     lost: jax.Array
+    arrived: Any = ()  # by switching; () where nothing switches
+    left: Any = ()
 
 
 class Rule(NamedTuple):
@@ -57,8 +59,8 @@ class _Groups(NamedTuple):
     mechanism: np.ndarray  # int32
 
 
-class _Places(NamedTuple):
-    """Where each group goes, (rows, groups)."""
+class Places(NamedTuple):
+    """Where each group of cells goes, (rows, groups)."""
 
     new: jax.Array  # int32, place of a new packet, the capacity where there is none
     host: jax.Array  # int32, place of the packet that is joined, the capacity where none is
@@ -98,7 +100,7 @@ def mutate(
     living = sum_by_clone(total_count(packets), packets.clone, layout.n_clones)
     target = rows_for(layout, table, living, groups.cells, groups.mother, groups.mechanism)
     table = with_origins(layout, table, target, groups.cells, groups.mother, day)
-    places = _places(packets, target, groups.cells > 0.0, layout.n_clones, rule.alike)
+    places = places_for(packets, target, groups.cells > 0.0, layout.n_clones, rule.alike)
     row = jnp.arange(target.shape[0], dtype=jnp.int32)[:, None]
     gained = jnp.zeros_like(lost).at[row, target].add(groups.cells.astype(jnp.int64))
     children = word0[1 : 2 * layout.mechanisms : 2], word1[1 : 2 * layout.mechanisms : 2]
@@ -138,8 +140,8 @@ def _gathered(layout: CloneLayout, packets: Packets, mutants: jax.Array, race: j
     return _Groups(cells, source, mother, np.repeat(np.arange(n_mechanisms, dtype=np.int32), per_mechanism))
 
 
-def _places(packets: Packets, target: jax.Array, active: jax.Array, n_clones: int, alike: bool) -> _Places:
-    """A place for each active group; clones without a packet come first."""
+def places_for(packets: Packets, target: jax.Array, active: jax.Array, n_clones: int, alike: bool) -> Places:
+    """A place for each active group, which goes to the clone row `target`; clones without a packet come first."""
     rows, capacity = packets.clone.shape
     none = np.int32(capacity)
     row = jnp.arange(rows, dtype=jnp.int32)[:, None]
@@ -158,10 +160,10 @@ def _places(packets: Packets, target: jax.Array, active: jax.Array, n_clones: in
     turn = jnp.where(needs, rank(needs), needed + rank(wishes))
     free = jnp.take_along_axis(free_by_rank, jnp.minimum(turn, none - 1), axis=1)
     new = jnp.where((needs | wishes) & (turn < none), free, none)
-    return _Places(new=new, host=jnp.where(active & (new == none), host, none), lacking=needs & (new == none))
+    return Places(new=new, host=jnp.where(active & (new == none), host, none), lacking=needs & (new == none))
 
 
-def _settled(rule: Rule, packets: Packets, groups: _Groups, target: jax.Array, places: _Places, children: tuple[jax.Array, jax.Array]) -> Packets:
+def _settled(rule: Rule, packets: Packets, groups: _Groups, target: jax.Array, places: Places, children: tuple[jax.Array, jax.Array]) -> Packets:
     """Packets with the groups in their places; `children` are words (mechanisms, rows, packets) that become uids."""
     row = jnp.arange(target.shape[0], dtype=jnp.int32)[:, None]
 

@@ -36,8 +36,11 @@ class Packets(NamedTuple):
 class Words(Protocol):
     """Random words of packets."""
 
-    def __call__(self, streams: tuple[int, ...], at: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        """Words of a few streams for all packets, or those at some places `at` (rows, n): two arrays (streams, rows, capacity or n)."""
+    def __call__(self, streams: tuple[int, ...], at: jax.Array | None = None, of: Packets | None = None) -> tuple[jax.Array, jax.Array]:
+        """Words of a few streams for all packets, or those at some places `at` (rows, n): two arrays (streams, rows, capacity or n).
+
+        With `of` they are those of other packets of the same moment.
+        """
         ...
 
 

@@ -52,6 +52,8 @@ class Tally(NamedTuple):
     cells: jax.Array  # (rows, clones, columns), the count at the last tally
     gained: jax.Array  # (rows, clones), mutants, in column 0
     lost: jax.Array  # (rows, clones), mothers of two mutants, in column 0
+    arrived: jax.Array  # (rows, clones, columns), cells that switched to the clone
+    left: jax.Array  # (rows, clones, columns), cells that switched from it
 
 
 class Stats(NamedTuple):
@@ -123,6 +125,8 @@ def empty_tally(packets: Packets, n_clones: int) -> Tally:
         cells=cells,
         gained=jnp.zeros((rows, n_clones), jnp.int64),
         lost=jnp.zeros((rows, n_clones), jnp.int64),
+        arrived=jnp.zeros((rows, n_clones, columns), jnp.int64),
+        left=jnp.zeros((rows, n_clones, columns), jnp.int64),
     )
 
 
@@ -145,8 +149,9 @@ def _column_key(subjects: Subjects, k: jax.Array, stream: int) -> tuple[jax.Arra
 
 
 def _packet_words(subjects: Subjects, packets: Packets, k: jax.Array) -> Words:
-    def words(streams: tuple[int, ...], at: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        uids = packets.uid_high, packets.uid_low
+    def words(streams: tuple[int, ...], at: jax.Array | None = None, of: Packets | None = None) -> tuple[jax.Array, jax.Array]:
+        whose = packets if of is None else of
+        uids = whose.uid_high, whose.uid_low
         if at is not None:
             uids = jnp.take_along_axis(uids[0], at, axis=1), jnp.take_along_axis(uids[1], at, axis=1)
         return stacked_words(subjects.key0, subjects.key1, subjects.phase, k.astype(jnp.uint32), streams, *uids)
@@ -220,6 +225,8 @@ def _book_moves(model: Model, tally: Tally, before: Packets, after: Packets, mov
     if mutations is not None:
         cells = _by_clone(model, after, after.counts)
         tally = tally._replace(gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost, cells=cells)
+        if not isinstance(mutations.arrived, tuple):
+            tally = tally._replace(arrived=tally.arrived + mutations.arrived, left=tally.left + mutations.left)
     return tally
 
 

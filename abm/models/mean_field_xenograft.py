@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from abm.biology.cytotoxicity import cytotoxic_hazards
 from abm.biology.heredity import express
 from abm.biology.intracellular import CellRates, advance_cells, resting_state
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import balanced_growth, room
-from abm.cells import Drive, FastState, Traits, with_thiopurines
+from abm.cells import Drive, FastState, Traits
 from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell, Mtorc1
@@ -194,10 +195,11 @@ def step_twin(params: TwinParams, state: TwinState, mean_nm: jax.Array, h: jax.A
     middle = jnp.maximum(burden + 0.5 * (burden - state.burden), 0.0)[:, None]
     division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
     death = params.death + rates.death
+    killed_cycling, killed_quiescent = cytotoxic_hazards(action, traits)
     hazards = Hazards(
         division=division,
-        death_cycling=death + with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling),
-        death_quiescent=death + with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent),
+        death_cycling=death + killed_cycling,
+        death_quiescent=death + killed_quiescent,
         redraw=2.0 * cell.amounts.redraw_probability * division,
         leave_cycle=params.leave_cycle,
         enter_cycle=params.enter_cycle,

@@ -1,7 +1,10 @@
 """Heritable change of leukaemic cells: mechanisms as numbers of the xenograft model.
 
 A mechanism multiplies traits: those of the packet in which it arises and, for cells that
-redraw theirs later, the means of their kind (founder and set of mechanisms).
+redraw theirs later, the means of their kind (founder and set of mechanisms).  A cell that
+switches a mechanism off has its amounts, its set point and its BMF competence divided by the
+same factors, and so keeps what sets it apart from other cells; a trait that a factor of 0 had
+wiped out becomes the mean of the kind.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.cells import FastState, Traits
+from abm.cells import TRAIT_FIELDS, FastState, Traits
 from abm.engine.clones import CloneLayout, CloneTable
 from abm.engine.emission import unmutated
 from abm.engine.mutation import Mutations, Rule, Words, kind_of, mutate
 from abm.engine.packets import Packets
-from abm.parameters.leukaemia import TraitFactors
+from abm.engine.switching import Rule as SwitchRule
+from abm.engine.switching import Switched, switch
+from abm.models.factors import trait_factors
 from abm.parameters.mechanism import Mechanism
 
 # Convention of the trials: a division makes at most one mutant daughter, of one mechanism.
@@ -31,29 +36,16 @@ class MutationParams(NamedTuple):
     chances: Any  # float64 (mechanisms, kinds), per division
     unmutated: Any  # float32 (kinds,), share of divisions without mutation
     factors: Traits  # float32 (mechanisms,), on the traits
-
-
-def trait_factors(given: TraitFactors) -> Traits:
-    """Factors on the traits, in the order of the traits."""
-    return Traits(
-        bcl2=given.bcl2_factor,
-        bclxl=given.bclxl_factor,
-        mcl1=given.mcl1_factor,
-        bim=given.bim_factor,
-        competence=given.bmf_competence_factor,
-        set_point=given.set_point_factor,
-        bcl2_ki_factor=given.bcl2_ki_factor,
-        mtorc1_response=given.mtorc1_response,
-        death_factor=given.death_factor,
-        division_factor=given.division_factor,
-    )
+    on: Any  # float64 (switches,), hazards of the mechanisms that switch, 1/d
+    off: Any
 
 
 def mutation_params(mechanisms: Sequence[Mechanism], layout: CloneLayout) -> MutationParams:
     """Numbers of the mechanisms, of which there is at least one."""
     chances = layout.chances([m.mutation_per_division for m in mechanisms])
     factors = jax.tree.map(lambda *values: np.array(values, np.float32), *(trait_factors(m) for m in mechanisms))
-    return MutationParams(chances=chances, unmutated=unmutated(chances.sum(axis=0), CONVENTION).astype(np.float32), factors=factors)
+    on, off = (np.array([getattr(mechanisms[m], key) for m in layout.switching], np.float64) for key in ("switch_on_per_day", "switch_off_per_day"))
+    return MutationParams(chances, unmutated(chances.sum(axis=0), CONVENTION).astype(np.float32), factors, on, off)
 
 
 def means_of_kinds(founders: Traits, params: MutationParams, layout: CloneLayout) -> Traits:
@@ -92,3 +84,31 @@ def mutate_cells(
 
     rule = Rule(layout, CONVENTION, False, inherit)
     return mutate(rule, packets, table, division.astype(jnp.float64) * days, jnp.asarray(params.chances), words, day)
+
+
+def switch_cells(
+    layout: CloneLayout, params: MutationParams, means: Traits, packets: Packets, table: CloneTable, words: Words, days: jax.Array, day: jax.Array
+) -> tuple[Packets, CloneTable, Switched]:
+    """Cells that switch mechanisms on and off in a window of `days` with its middle at `day`.
+
+    Args:
+        means: Mean traits of the kinds, float32 (rows, kinds).
+    """
+
+    def convert(traits: Traits, fast: FastState, kind: jax.Array, mechanism: int) -> tuple[Traits, FastState]:
+        gains = (kind // np.int32(layout.founders) >> np.int32(mechanism)) & np.int32(1) == np.int32(1)
+        after = {}
+        for name, info in TRAIT_FIELDS.items():
+            old, mean, factors = (getattr(tree, name) for tree in (traits, means, params.factors))
+            if isinstance(old, tuple):
+                continue
+            of_kind = jnp.take_along_axis(jnp.asarray(mean), kind, axis=1)
+            factor = jnp.asarray(factors)[mechanism]
+            back = jnp.where(factor > 0.0, old / jnp.where(factor > 0.0, factor, np.float32(1)), of_kind)
+            # Factors are alike in all cells of a kind; the other traits differ between them.
+            after[name] = jnp.where(gains, old * factor, back) if info.redrawn or name == "competence" else of_kind
+        changed = traits._replace(**after)
+        # A cell whose set point changes keeps its relative mTORC1 activity.
+        return changed, fast._replace(mtorc1=fast.mtorc1 * (changed.set_point / traits.set_point))
+
+    return switch(SwitchRule(layout, False, convert), packets, table, jnp.asarray(params.on), jnp.asarray(params.off), words, days, day)

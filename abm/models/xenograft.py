@@ -15,12 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from abm.biology.cytotoxicity import cytotoxic_hazards
 from abm.biology.haematopoiesis import crowding
 from abm.biology.intracellular import advance_cells
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
-from abm.cells import Drive, with_thiopurines
+from abm.cells import Drive
 from abm.engine.clones import CloneLayout
 from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
@@ -28,8 +29,9 @@ from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
 from abm.models.healthy import advance_healthy
 from abm.models.healthy_draw import draw_healthy
-from abm.models.mutation import mutate_cells, share_unmutated
+from abm.models.mutation import mutate_cells, share_unmutated, switch_cells
 from abm.models.redraw import redraw
+from abm.models.sanctuary import where_inside
 from abm.pharmacology.action import advance_mtorc1_block, drive
 from abm.pharmacology.exposure import advance_exposure
 from abm.streams import STREAM_SWITCH_BLOOD, STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT
@@ -74,6 +76,7 @@ class XenograftParams(NamedTuple):
     exposure: Any
     arm_of_row: Any  # int32 (rows,)
     mutation: Any = ()  # `abm.models.mutation.MutationParams`; () where nothing mutates
+    penetration: Any = ()  # float64 (drugs,), share of the free concentration in the sanctuary; () without one
 
 
 class ExposureRecord(NamedTuple):
@@ -95,6 +98,7 @@ class RowState(NamedTuple):
     healthy: Any  # `abm.models.healthy.HealthyState`; () in a dish
     burden: Any  # float64 (rows,), leukaemic cells at the start of the last step
     clones: Any = ()  # `abm.engine.clones.CloneTable`; () where nothing mutates
+    occupied_inside: Any = ()  # float64 (rows, drugs), mTORC1 occupancy in the sanctuary; () without one
 
 
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
@@ -128,6 +132,13 @@ def _column(hazard: jax.Array | None) -> jax.Array | None:
     return None if hazard is None else hazard[:, None]
 
 
+def sanctuary_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[jax.Array, Drive]:
+    """(mTORC1 occupancy, drive) in the sanctuary after step k, from the rows before it."""
+    after, drive_inside = row_drive(params._replace(free=params.free * params.penetration), rows._replace(occupied=rows.occupied_inside), k, h)
+    occupied: jax.Array = after.occupied
+    return occupied, drive_inside
+
+
 def expected_burden(packets: Packets) -> jax.Array:
     """Leukaemic cells of each row since the last draw, as expected; float64 (rows,).
 
@@ -153,6 +164,7 @@ class Xenograft:
     def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
         """See `abm.engine.program.Model`."""
         h32 = h.astype(jnp.float32)
+        before = rows
         rows, action = row_drive(params, rows, k, h)
         burden = expected_burden(packets)
         # Crowding at the middle of the step, extrapolated from the last one.
@@ -160,16 +172,18 @@ class Xenograft:
         crowd = crowding(middle, params.host.crowding_half_burden)
         # A dish has no healthy cells.
         healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h) if rows.healthy else ()
+        if self.layout.sanctuary >= 0:
+            occupied, inside = sanctuary_drive(params, before, k, h)
+            rows, action = rows._replace(occupied_inside=occupied), where_inside(self.layout.inside(packets.kind), inside, action)
         fast, rates = advance_cells(packets.fast, packets.traits, action, params.cell, h32)
         growth = params.growth
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
         death = growth.death + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
-        cycling = with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling) * growth.chemosensitivity
-        quiescent = with_thiopurines(action.cytotoxic_quiescent, action.thiopurine_quiescent) * growth.chemosensitivity
-        law = constant_law(into_own_kind, death + cycling, h32)
-        lazy = (death + quiescent) * h32
+        killed_cycling, killed_quiescent = cytotoxic_hazards(action, packets.traits)
+        law = constant_law(into_own_kind, death + killed_cycling * growth.chemosensitivity, h32)
+        lazy = (death + killed_quiescent * growth.chemosensitivity) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:
@@ -187,7 +201,10 @@ class Xenograft:
         burden = jnp.sum(total_count(packets), axis=1)[:, None]
         egress = egress_hazard(burden, host.egress_at_half, host.burden_at_half, host.egress_exponent)
         wide = [x.astype(jnp.float64) + jnp.zeros_like(egress) for x in (growth.leave_cycle, growth.enter_cycle, growth.quiescent_fraction)]
-        p = transition_matrix(wide[0], wide[1], egress, jnp.broadcast_to(host.homing, egress.shape), wide[2], days)
+        homing = jnp.broadcast_to(host.homing, egress.shape)
+        p = transition_matrix(wide[0], wide[1], egress, homing, wide[2], days)
+        if self.layout.sanctuary >= 0:
+            p = where_inside(self.layout.inside(packets.kind), transition_matrix(wide[0], wide[1], 0.0 * egress, homing, wide[2], days), p)
         word0, word1 = words((STREAM_SWITCH_CYCLING, STREAM_SWITCH_QUIESCENT, STREAM_SWITCH_BLOOD))
         # From each column to its first other column, then of the rest to its second.
         first, second = (QUIESCENT, CYCLING, CYCLING), (BLOOD, BLOOD, QUIESCENT)
@@ -208,13 +225,16 @@ class Xenograft:
     def mutate(
         self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array, day: jax.Array
     ) -> tuple[RowState, Packets, Mutations | None]:
-        """Draw mutants from the division hazard of this moment; see `abm.engine.program.Model`."""
+        """Draw mutants from the division hazard of this moment, then switches; see `abm.engine.program.Model`."""
         if not self.layout.mechanisms:
             return rows, packets, None
         burden = jnp.sum(total_count(packets), axis=1)[:, None]
         space = room(burden, params.host.carrying_capacity).astype(jnp.float32)
         division = params.growth.b_max * space * slowing(packets.fast.phi, params.cell.proliferation) * packets.traits.division_factor
         packets, clones, mutations = mutate_cells(self.layout, params.mutation, packets, rows.clones, division, words, days, day)
+        if self.layout.switching:
+            packets, clones, switched = switch_cells(self.layout, params.mutation, params.means, packets, clones, words, days, day)
+            mutations = mutations._replace(arrived=switched.arrived, left=switched.left)
         return rows._replace(clones=clones), packets, mutations
 
     def renew(self, params: XenograftParams, packets: Packets, words: Words) -> Packets:

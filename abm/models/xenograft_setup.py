@@ -19,9 +19,11 @@ from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
+from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.individuals import individuals
-from abm.models.mutation import means_of_kinds, mutation_params, trait_factors
+from abm.models.mutation import means_of_kinds, mutation_params
+from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
 from abm.parameters.experiment import Experiment
@@ -54,7 +56,10 @@ class Rows:
 def clone_layout(experiment: Experiment) -> CloneLayout:
     """Rows of the clone table: the founder and most subclones of any leukaemia, then those of the mechanisms."""
     longest = max(len(experiment.leukaemias[name].subclones) for name in experiment.cohort.leukaemias)
-    return CloneLayout(founders=1 + longest, mechanisms=len(experiment.cohort.resistance), own=experiment.engine.clones)
+    chosen = experiment.cohort.resistance
+    switching = tuple(i for i, name in enumerate(chosen) if experiment.mechanisms[name].switches)
+    sanctuary = sanctuary_of([experiment.mechanisms[name] for name in chosen])
+    return CloneLayout(1 + longest, len(chosen), experiment.engine.clones, switching, sanctuary)
 
 
 def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
@@ -79,11 +84,17 @@ def cell_params(cell: Cell) -> Cell:
 
 
 def clone_means(leukaemia: Leukaemia, reference_nm: float, n_clones: int) -> Traits:
-    """Mean traits of each clone, float32 (clones,); missing clones repeat the founder."""
-    founder = mean_traits(leukaemia.traits, reference_nm)
+    """Mean traits of each clone, every factor present, float32 (clones,); missing clones repeat the founder."""
+    founder = wild_type(mean_traits(leukaemia.traits, reference_nm))
     clones = [founder, *(jax.tree.map(lambda mean, factor: mean * factor, founder, trait_factors(s)) for s in leukaemia.subclones.values())]
     clones += [founder] * (n_clones - len(clones))
     return jax.tree.map(lambda *values: np.array(values, np.float32), *clones)
+
+
+def factors_of(experiment: Experiment) -> tuple[str, ...]:
+    """Factors that some kind of cells of the experiment changes; the others are absent from the traits."""
+    subclones = [s for name in experiment.cohort.leukaemias for s in experiment.leukaemias[name].subclones.values()]
+    return factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
 
 
 def _growth_params(experiment: Experiment, rows: Rows) -> GrowthParams:
@@ -133,6 +144,8 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     if layout.mechanisms:
         mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
     means = _row_means(experiment, rows, n_clones, mutation)
+    if layout.mechanisms:
+        mutation = mutation._replace(factors=only(mutation.factors, factors_of(experiment)))
     return XenograftParams(
         cell=cell,
         host=HostParams(
@@ -156,6 +169,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         exposure=with_room(plan),
         arm_of_row=rows.arm,
         mutation=mutation,
+        penetration=_penetration(experiment, drugs),
     )
 
 
@@ -168,7 +182,15 @@ def _row_means(experiment: Experiment, rows: Rows, n_clones: int, mutation: Any)
         if id(leukaemia) not in known:
             founders = clone_means(leukaemia, reference, n_clones)
             known[id(leukaemia)] = means_of_kinds(founders, mutation, layout) if layout.mechanisms else founders
-    return jax.tree.map(lambda *values: np.stack(values), *(known[id(leukaemia)] for leukaemia in own))
+    return only(jax.tree.map(lambda *values: np.stack(values), *(known[id(leukaemia)] for leukaemia in own)), factors_of(experiment))
+
+
+def _penetration(experiment: Experiment, drugs: list[str]) -> Any:
+    sanctuary = clone_layout(experiment).sanctuary
+    if sanctuary < 0:
+        return ()
+    kinetics = [host_pharmacokinetics(experiment.drugs[d], experiment.host) for d in drugs]
+    return penetrations(experiment.mechanisms[experiment.cohort.resistance[sanctuary]], kinetics)
 
 
 def param_axes(params: XenograftParams) -> XenograftParams:
@@ -194,6 +216,7 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         exposure=exposure,
         arm_of_row=0,
         mutation=none(params.mutation),
+        penetration=none(params.penetration),
     )
 
 
@@ -212,6 +235,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata) if params.healthy else (),
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),
+        occupied_inside=empty if layout.sanctuary >= 0 else (),
     )
 
 
@@ -270,7 +294,7 @@ def _expressed(experiment: Experiment, own: list[Leukaemia], clone: np.ndarray, 
     amounts: Amounts = _f32(experiment.cell.amounts)
     reference = experiment.cell.amounts.reference_nm
     per_row = [clone_means(leukaemia, reference, n_clones) for leukaemia in own]
-    mean = jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row)
+    mean = only(jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row), factors_of(experiment))
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, np.float32)[:, None]
@@ -282,10 +306,10 @@ def _expressed(experiment: Experiment, own: list[Leukaemia], clone: np.ndarray, 
 
 
 def capacity_of(experiment: Experiment) -> int:
-    """Places for packets of a trial: where cells mutate, with room for the mutants that arise between two packings."""
-    engine = experiment.engine
+    """Places for packets of a trial: where cells mutate or switch, with room for those that do between two packings."""
+    engine, layout = experiment.engine, clone_layout(experiment)
     windows = int(np.ceil(engine.packing_hours / engine.window_hours))
-    groups = GROUPS * clone_layout(experiment).founders * len(experiment.cohort.resistance)
+    groups = GROUPS * (layout.founders * layout.mechanisms + (layout.founders + layout.mechanisms) * len(layout.switching))
     return capacity_for(engine.packets) + 2 * windows * groups
 
 

@@ -51,6 +51,9 @@ class Pharmacokinetics:
     stages: int = count("Stages that the drug passes in the central compartment, all measured, each eliminated; 1 = no change.", low=1, high=20, default=1)
     stage_per_h: float = quantity("1/h", "Rate from a stage to the next, from the last one out; used with two or more stages.", above=0.0, default=1.0)
     metabolite: Metabolite | None = part("Metabolite; null = none that matters.", default=None)
+    cns_penetration: float | None = quantity(
+        "1", "Share of the free concentration that reaches the CNS; null = as conf/resistance says.", low=0.0, default=None
+    )
 
 
 @record

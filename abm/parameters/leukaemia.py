@@ -30,6 +30,9 @@ class TraitFactors:
     mtorc1_response: float = quantity("1", "Share of the mTORC1 inhibition that the cells feel.", low=0.0, high=1.0)
     death_factor: float = quantity("1", "Multiplies the apoptosis hazard (BAX loss < 1).", low=0.0)
     division_factor: float = quantity("1", "Multiplies the division hazard (1 - fitness cost).", low=0.0)
+    cytotoxic_factor: float = quantity("1", "Multiplies the cytotoxic hazards (efflux, persister < 1).", low=0.0, default=1.0)
+    bim_response: float = quantity("1", "Share of the induction of BIM by drugs that the cells feel (NR3C1 loss: 0).", low=0.0, high=1.0, default=1.0)
+    thiopurine_response: float = quantity("1", "Share of the thiopurine hazards that the cells feel (NT5C2 < 1).", low=0.0, high=1.0, default=1.0)
 
 
 @record

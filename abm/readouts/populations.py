@@ -1,7 +1,8 @@
 """Numbers of cells by population, with the tallies that account for every one of them.
 
 count = count(0) + births - deaths + gained - lost holds to the cell for each population.
-Cells that mutated at their birth are gained, not born.
+Cells that mutated at their birth are gained, not born; cells that switch a mechanism on or
+off leave one population for another, and the leukaemia as a whole neither gains nor loses them.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ def _columns(view: View, columns: tuple[int, ...], clones: np.ndarray) -> Number
     cells, deaths, moves = np.asarray(tally.cells), np.asarray(tally.deaths), np.asarray(tally.moves)
     births, gained, lost = (over_clones(np.asarray(x)) for x in (tally.births, tally.gained, tally.lost))
     cycling = 1 if CYCLING in columns else 0
+    # Within all clones together nobody arrives or leaves.
+    arrived, left = (over_clones(np.asarray(x)[..., inside].sum(-1)) * (not clones.all()) for x in (tally.arrived, tally.left))
     return {
         "count": over_clones(cells[..., inside].sum(-1)),
         "births": births * cycling,
         "deaths": over_clones(deaths[..., inside].sum(-1)),
-        "gained": over_clones(moves[..., outside, :][..., inside].sum((-1, -2))) + gained * cycling,
-        "lost": over_clones(moves[..., inside, :][..., outside].sum((-1, -2))) + lost * cycling,
+        "gained": over_clones(moves[..., outside, :][..., inside].sum((-1, -2))) + gained * cycling + arrived,
+        "lost": over_clones(moves[..., inside, :][..., outside].sum((-1, -2))) + lost * cycling + left,
     }
 
 

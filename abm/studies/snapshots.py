@@ -7,6 +7,7 @@ import pandas as pd
 
 from abm.cells import FAST_FIELDS, TRAIT_FIELDS
 from abm.engine.packets import Packets, total_count
+from abm.models.factors import present
 from abm.models.xenograft import COLUMNS
 from abm.output.result import CellSnapshot
 
@@ -28,6 +29,7 @@ def snapshot(packets: Packets, day: float, arms: tuple[str, ...], subjects: tupl
         }
     )
     fields = {**FAST_FIELDS, **TRAIT_FIELDS}
-    values = [np.asarray(getattr(packets.fast if name in FAST_FIELDS else packets.traits, name))[row, place] for name in fields]
+    traits = present(packets.traits, packets.traits.bim)
+    values = [np.asarray(getattr(packets.fast if name in FAST_FIELDS else traits, name))[row, place] for name in fields]
     variables = {_NAMES.get(name, name): info.unit for name, info in fields.items()}
     return CellSnapshot(day, obs, np.stack(values, axis=1).astype(np.float32), variables)

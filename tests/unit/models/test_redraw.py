@@ -13,6 +13,7 @@ from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import resting_state
 from abm.cells import TRAIT_FIELDS, Traits
 from abm.engine.packets import Packets, new_packets, total_count
+from abm.models.factors import wild_type
 from abm.models.redraw import redraw
 from abm.models.xenograft_setup import cell_params
 from abm.records import enable_pytrees
@@ -23,7 +24,7 @@ enable_pytrees()
 GIVEN = parameters()
 CELL = cell_params(GIVEN.cell)
 ROWS, N, CAPACITY = 50, 400, 512
-MEANS: Traits = jax.tree.map(lambda x: jnp.full((ROWS, 1), x, jnp.float32), mean_traits(GIVEN.leukaemia.traits, 100.0))
+MEANS: Traits = jax.tree.map(lambda x: jnp.full((ROWS, 1), x, jnp.float32), wild_type(mean_traits(GIVEN.leukaemia.traits, 100.0)))
 CV = jnp.full((ROWS, 1), 0.1, jnp.float32)
 
 
