@@ -20,9 +20,11 @@ _RECORDS: list[type] = []
 _PYTREES_ENABLED = False
 
 
-def quantity(unit: str, doc: str, *, low: float | None = None, high: float | None = None, above: float | None = None) -> Any:
-    """Declare a real number with its unit, meaning and bounds (`above` is exclusive)."""
-    return dataclasses.field(metadata={"kind": "quantity", "unit": unit, "doc": doc, "low": low, "high": high, "above": above})
+def quantity(
+    unit: str, doc: str, *, low: float | None = None, high: float | None = None, above: float | None = None, default: Any = dataclasses.MISSING
+) -> Any:
+    """Declare a real number with its unit, meaning and bounds (`above` is exclusive).  A default is for a number that is neutral where absent."""
+    return dataclasses.field(default=default, metadata={"kind": "quantity", "unit": unit, "doc": doc, "low": low, "high": high, "above": above})
 
 
 def count(doc: str, *, low: int = 0, high: int | None = None) -> Any:
@@ -30,9 +32,9 @@ def count(doc: str, *, low: int = 0, high: int | None = None) -> Any:
     return dataclasses.field(metadata={"kind": "count", "unit": "1", "doc": doc, "low": low, "high": high, "static": True})
 
 
-def text(doc: str) -> Any:
+def text(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare a free text.  Static."""
-    return dataclasses.field(metadata={"kind": "text", "doc": doc, "static": True})
+    return dataclasses.field(default=default, metadata={"kind": "text", "doc": doc, "static": True})
 
 
 def choice(doc: str, allowed: tuple[str, ...]) -> Any:

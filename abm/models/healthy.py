@@ -39,13 +39,14 @@ class HealthyParams(NamedTuple):
 
     k_tr: jax.Array
     life: jax.Array
-    baseline: jax.Array  # blood cells
+    baseline: jax.Array  # blood cells, those that do not circulate included
     at_rest: jax.Array  # progenitors
     exponent: jax.Array
     feedback_max: jax.Array
     upstream: jax.Array
     released: jax.Array  # blood cells per maturing cell, whole numbers
     killable: jax.Array  # (1, lineages, 1) float32, 1 where blood cells die of drugs
+    cytotoxic: jax.Array  # (1, lineages, 1) float32, factor on the cytotoxic hazard of progenitors
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
 
@@ -112,7 +113,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
     def column(values: list[float]) -> jax.Array:
         return jnp.asarray([values], jnp.float64)
 
-    blood = [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l)) for ln in items]
+    blood = [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l / ln.circulating_fraction)) for ln in items]
     k_tr = [maturation_hazard(ln.transit_time_days) for ln in items]
     rest = [progenitors_at_rest(b, k, ln.blood_life_days, ln.yield_per_cell) for b, k, ln in zip(blood, k_tr, items, strict=True)]
     pools = [_traits_of(kind, cell, z) for ln in items for kind in (ln.progenitors, ln.blood_cells or ln.progenitors)]
@@ -127,6 +128,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         upstream=column([ln.upstream_fraction for ln in items]),
         released=column([float(np.rint(ln.yield_per_cell)) for ln in items]),
         killable=jnp.asarray([[[1.0 if ln.blood_cells is not None else 0.0] for ln in items]], jnp.float32),
+        cytotoxic=jnp.asarray([[[ln.cytotoxic_factor] for ln in items]], jnp.float32),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
     )
@@ -196,7 +198,7 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
     fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
-    killed = excess[:, :, 0] + drive.cytotoxic_cycling[:, :, None]
+    killed = excess[:, :, 0] + drive.cytotoxic_cycling[:, :, None] * params.cytotoxic
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying

@@ -38,6 +38,7 @@ class HealthyTwin(NamedTuple):
     feedback_max: Any
     upstream: Any
     killable: Any  # 1 where drugs kill blood cells, else 0
+    cytotoxic: Any  # factor on the cytotoxic hazard of progenitors
     progenitors: Traits  # (lineages * rows, points)
     blood: Traits  # (lineages * rows, points)
     targets: TargetTable  # (lineages * rows, drugs)
@@ -56,7 +57,7 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
     flat = [ln for of_rows in zip(*lineages, strict=True) for ln in of_rows]
     number = len(flat) // len(cells)
     cell = stacked(cells * number)
-    numbers = stacked([dataclasses.replace(ln, label="", readout="", readout_units="", blood_cells=None) for ln in flat])
+    numbers = stacked([dataclasses.replace(ln, label="", readout="", readout_units="", population=None, blood_cells=None) for ln in flat])
 
     def expressed(kinds: list[CellTraits]) -> Traits:
         kind = stacked(kinds)
@@ -72,6 +73,7 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
         feedback_max=numbers.feedback_max,
         upstream=numbers.upstream_fraction,
         killable=np.array([[0.0 if ln.blood_cells is None else 1.0] for ln in flat]),
+        cytotoxic=numbers.cytotoxic_factor,
         progenitors=expressed([ln.progenitors for ln in flat]),
         blood=expressed([ln.blood_cells or ln.progenitors for ln in flat]),
         targets=row_targets(drugs * number, order),
@@ -116,7 +118,7 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
         factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max)
         division = twin.k_tr * (1.0 - twin.upstream) * rates.slowing[:, :points] * factor
-        net = (division - twin.k_tr - excess[:, :points] - action.cytotoxic_cycling) * h
+        net = (division - twin.k_tr - excess[:, :points] - action.cytotoxic_cycling * twin.cytotoxic) * h
         mixing = 2.0 * cell.amounts.redraw_probability * division
         # Growth by a factor e^net and a constant inflow, integrated exactly.
         fed = twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)

@@ -83,6 +83,8 @@ SERIES = (
     Variable("platelets", CURVE, "real", "1e9/L", "Platelets in blood"),
     Variable("haemoglobin", CURVE, "real", "g/L", "Haemoglobin"),
     Variable("lymphocytes", CURVE, "real", "1e9/L", "Lymphocytes in blood"),
+    Variable("monocytes", CURVE, "real", "1e9/L", "Monocytes in blood"),
+    Variable("leukocytes", CURVE, "real", "1e9/L", "Healthy leukocytes in blood"),
     Variable("mtorc1", BANDS, "real", "1", "mTORC1 activity of leukaemic cells (healthy = 1)"),
     Variable("isr", BANDS, "real", "1", "Integrated stress response of leukaemic cells"),
     Variable("bmf", BANDS, "real", "nmol/L", "BMF of leukaemic cells"),

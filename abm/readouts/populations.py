@@ -72,7 +72,7 @@ def healthy_populations(view: View) -> dict[str, Numbers]:
         for stage, suffix in enumerate(STAGE_SUFFIX):
             arrays = (lineages.cells, lineages.births, lineages.deaths, lineages.gained, lineages.lost)
             numbers = {name: np.rint(np.asarray(a)[..., index, stage]).astype(np.int64) for name, a in zip(TALLIES, arrays, strict=True)}
-            populations[lineage.readout + suffix] = numbers
+            populations[lineage.population_name + suffix] = numbers
     return populations
 
 
