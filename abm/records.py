@@ -48,9 +48,9 @@ def flag(doc: str, *, default: bool | None = None) -> Any:
     return dataclasses.field(metadata=metadata) if default is None else dataclasses.field(default=default, metadata=metadata)
 
 
-def part(doc: str) -> Any:
-    """Declare a nested record."""
-    return dataclasses.field(metadata={"kind": "part", "doc": doc})
+def part(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a nested record.  A default is for parts that stored configurations may lack."""
+    return dataclasses.field(default=default, metadata={"kind": "part", "doc": doc})
 
 
 def named_parts(doc: str) -> Any:

@@ -117,6 +117,8 @@ ENDPOINTS = (
 ENDPOINT_PATTERNS = (
     Variable(r"(?P<what>\w+)_nadir_percent", ROW, "real", "%", "Nadir of {what}, percent of the vehicle twin"),
     Variable(r"(?P<what>\w+)_nadir_day", ROW, "real", "d", "Day of the nadir of {what}"),
+    Variable(r"(?P<what>\w+)_nadir", ROW, "real", None, "Lowest count of {what}"),
+    Variable(r"(?P<what>\w+)_grade_3_days", ROW, "real", "d", "Days with {what} at CTCAE v5 grade 3 or more"),
     Variable(r"(?P<what>\w+)_recovery_day", ROW, "real", "d", "Day of recovery of {what}"),
     Variable(r"(?P<what>\w+)_ctcae_grade", ROW, "integer", "1", "Highest CTCAE v5 grade of {what}"),
     Variable(r"mrd_negative_day_(?P<what>\w+)", ROW, "flag", "1", "Whether residual disease on day {what} is below the limit of the assay"),

@@ -25,6 +25,7 @@ from abm.parameters.lineage import Lineage
 from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
+from abm.parameters.toxicity import Toxicity
 from abm.records import field_types
 
 # folder of conf/, record, key in the configuration ({} = name of the file), heading
@@ -39,6 +40,7 @@ GROUPS: tuple[tuple[str, type, str, str], ...] = (
     ("trial", Trial, "trial", "Course of a trial"),
     ("cohort", Cohort, "cohort", "Cohort"),
     ("readout", Readout, "readout", "Recording"),
+    ("toxicity", Toxicity, "toxicity", "Grades of toxicity"),
     ("engine", EngineSettings, "engine", "Numerical settings"),
 )
 

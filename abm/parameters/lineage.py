@@ -32,7 +32,7 @@ class Lineage:
     yield_per_cell: float = quantity("1", "Blood cells that one maturing cell releases.", low=1.0)
     white_cell_share: float = quantity("1", "Share of blood leukocytes that this lineage makes up (0 = not a leukocyte).", low=0.0, high=1.0)
     circulating_fraction: float = quantity(
-        "1", "Share of the blood cells that a count sees; the others are marginal or in tissue and exchange with them at once.", above=0.0, high=1.0, default=1.0
+        "1", "Share of the blood cells that a count sees; the others, marginal or in tissue, exchange with them at once.", above=0.0, high=1.0, default=1.0
     )
     cytotoxic_factor: float = quantity("1", "Cytotoxic hazard of a dividing progenitor relative to that of a dividing leukaemic cell.", low=0.0, default=1.0)
     population: str | None = text("Name of its cells among the populations; null = the readout.", default=None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -10,7 +13,9 @@ from abm.parameters.host import Host
 from abm.parameters.lineage import Lineage, by_readout
 from abm.readouts.view import View
 
+LEUKOCYTES = "leukocytes"
 _CURVE = ("arm", "subject", "time")
+_PER_UNIT = 1e9  # leukocytes per litre for 1e9/L
 
 
 def human_cd45_fraction(leukaemic_blood: np.ndarray, healthy_blood: np.ndarray, lineages: dict[str, Lineage]) -> np.ndarray:
@@ -36,6 +41,20 @@ def blast_fraction(leukaemic_tissue: np.ndarray, host: Host) -> np.ndarray:
     return np.asarray(blasts / (blasts + healthy))
 
 
+def _leukocytes(per_litre: Sequence[Any], lineages: Sequence[Lineage]) -> Any:
+    """Leukocytes, 1e9/L, from the cells per litre of every lineage."""
+    share = sum(lineage.white_cell_share for lineage in lineages)
+    return sum(x for x, lineage in zip(per_litre, lineages, strict=True) if lineage.white_cell_share > 0.0) / share / _PER_UNIT
+
+
+def leukocyte_baseline(lineages: Mapping[str, Lineage]) -> float | None:
+    """Leukocytes of a healthy subject, 1e9/L; None where fewer than two of their lineages are followed."""
+    items = list(lineages.values())
+    if sum(lineage.white_cell_share > 0.0 for lineage in items) < 2:
+        return None
+    return float(_leukocytes([lineage.baseline * lineage.cells_per_unit for lineage in items], items))
+
+
 def blood_counts(view: View) -> xr.Dataset:
     """Blood counts in their own units, `leukocytes`, `human_cd45_fraction` and `blast_fraction`.
 
@@ -55,8 +74,7 @@ def blood_counts(view: View) -> xr.Dataset:
         parts = [per_litre[i] / lineage.cells_per_unit for i, lineage in enumerate(lineages) if lineage.readout == readout]
         attributes = {"units": members[0].readout_units, "long_name": " and ".join(lineage.label for lineage in members)}
         dataset[readout] = xr.DataArray(np.sum(parts, axis=0), dims=_CURVE, attrs=attributes)
-    share = np.array([lineage.white_cell_share for lineage in lineages])
-    if np.count_nonzero(share) > 1:
-        leukocytes = np.sum([x for x, of_all in zip(per_litre, share, strict=True) if of_all > 0.0], axis=0) / share.sum()
-        dataset["leukocytes"] = xr.DataArray(leukocytes / 1e9, dims=_CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
+    if leukocyte_baseline(view.lineages) is not None:
+        values = _leukocytes(per_litre, lineages)
+        dataset[LEUKOCYTES] = xr.DataArray(values, dims=_CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
     return dataset
