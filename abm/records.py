@@ -53,9 +53,9 @@ def part(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"kind": "part", "doc": doc})
 
 
-def named_parts(doc: str) -> Any:
-    """Declare a mapping from names that the user chooses to records of one type."""
-    return dataclasses.field(metadata={"kind": "named_parts", "doc": doc})
+def named_parts(doc: str, *, default_factory: Any = dataclasses.MISSING) -> Any:
+    """Declare a mapping from names that the user chooses to records of one type.  A default is for what stored configurations may lack."""
+    return dataclasses.field(default_factory=default_factory, metadata={"kind": "named_parts", "doc": doc})
 
 
 def listing(doc: str) -> Any:

@@ -6,8 +6,9 @@
 Progenitors mature at k_tr, are fed from stem cells at k_tr phi P0 crowding, and die of
 the same apoptosis as leukaemic cells: the hazard beyond their resting one, which is part
 of the normal turnover.  In the deterministic limit with a direct effect on division the
-chain is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).  Does not model:
-spleen, marginal pool, feedback on stem cells.
+chain is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).  Where
+stem cells are followed (`abm.models.stem_cells`), the feed is in proportion to them.  Does
+not model: the spleen.
 """
 
 from __future__ import annotations

@@ -121,6 +121,9 @@ def _check_lineages(experiment: Experiment, problems: list[str]) -> None:
                 " give lineages that share a readout populations of their own."
             )
         named.setdefault(lineage.population_name, name)
+    pools = [name for name, pool in experiment.stem_cells.items() if pool.followed and pool.species == experiment.host.species]
+    if len(pools) > 1:
+        problems.append(f"stem_cells: {', '.join(pools)} are all followed; one pool feeds the lineages of a species. Choose stem_cells.NAME.followed=false.")
 
 
 def _check_course(experiment: Experiment, problems: list[str]) -> None:

@@ -14,7 +14,7 @@ cells that are expected.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +28,10 @@ from abm.biology.intracellular import advance_cells, resting_hazard, resting_sta
 from abm.biology.kinetics import relax
 from abm.cells import Drive, FastState, Traits
 from abm.engine.transition import Law, constant_law, no_time, then
+from abm.models.stem_cells import advance_stem_cells, stem_at_rest, stem_params
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.lineage import Lineage
+from abm.parameters.stem_cell import StemCells
 
 STAGES = ("progenitors", "maturing", "blood")
 
@@ -49,6 +51,7 @@ class HealthyParams(NamedTuple):
     cytotoxic: jax.Array  # (1, lineages, 1) float32, factor on the cytotoxic hazard of progenitors
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
+    stem: Any = ()  # `abm.models.stem_cells.StemParams`; () where lineages are fed at a constant rate
 
 
 class Span(NamedTuple):
@@ -58,7 +61,7 @@ class Span(NamedTuple):
     killed: jax.Array  # expected deaths by drugs of a founder's line, float32 (rows, lineages, strata)
     division: jax.Array  # integrated division hazard, float32 (rows, lineages, strata)
     blood_exposure: jax.Array  # integrated death hazard of blood cells, float32 (rows, lineages, strata)
-    production: jax.Array  # integrated crowding factor, d, float64 (rows, 1)
+    production: jax.Array  # integrated factor on what stem cells feed, d, float64 (rows, 1)
     days: jax.Array  # float64 (rows, 1)
     transit: jax.Array  # expected cells, float64 (rows, lineages, 3)
     arrived: jax.Array  # expected blood cells that are new since the last draw, float64 (rows, lineages)
@@ -76,6 +79,7 @@ class HealthyState(NamedTuple):
     gained: jax.Array
     lost: jax.Array
     span: Span
+    stem: Any = ()  # `abm.models.stem_cells.StemState`; () where lineages are fed at a constant rate
 
 
 def competence_levels(strata: int) -> int:
@@ -105,8 +109,8 @@ def _traits_of(kind: CellTraits, cell: Cell, z: np.ndarray) -> Traits:
     return express(mean, z, cell.amounts, kind.bmf_competence_cv, kind.set_point_cv)
 
 
-def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: float, strata: int) -> HealthyParams:
-    """Numbers of the lineages, in the order given."""
+def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: float, strata: int, stem_cells: StemCells | None = None) -> HealthyParams:
+    """Numbers of the lineages, in the order given; without `stem_cells` they are fed at a constant rate."""
     items = list(lineages.values())
     z = strata_normals(strata)
 
@@ -131,6 +135,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         cytotoxic=jnp.asarray([[[ln.cytotoxic_factor] for ln in items]], jnp.float32),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
+        stem=() if stem_cells is None else stem_params(stem_cells, cell, jax.tree.map(lambda x: x[None, :], _traits_of(stem_cells.traits, cell, z))),
     )
 
 
@@ -172,6 +177,7 @@ def healthy_at_rest(params: HealthyParams, cell: Cell, rows: int, strata: int) -
         gained=zero,
         lost=zero,
         span=new_span(transit, strata),
+        stem=stem_at_rest(params.stem, cell, deal(jnp.broadcast_to(params.stem.at_rest, (rows, 1)), strata, half[:, :1])) if params.stem else (),
     )
 
 
@@ -194,7 +200,10 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
         h: Step, d, float64 scalar.
     """
     rows, lineages, strata = state.progenitors.shape
-    h32, span = f32(h), state.span
+    h32, span, stem, fed = f32(h), state.span, state.stem, crowding_factor
+    if params.stem:
+        stem, share = advance_stem_cells(stem, params.stem, cell, drive, h)
+        fed = crowding_factor * share
     fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
@@ -214,12 +223,12 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
         killed=span.killed + span.law.x * step.deaths * (killed / leaving),
         division=span.division + division * h32,
         blood_exposure=blood_exposure,
-        production=span.production + crowding_factor * h,
+        production=span.production + fed * h,
         days=span.days + h,
         transit=transit,
         arrived=arrived,
     )
-    return state._replace(fast=fast, span=after)
+    return state._replace(fast=fast, span=after, stem=stem)
 
 
 def _expected_blood(blood: jax.Array, exposure: jax.Array) -> jax.Array:

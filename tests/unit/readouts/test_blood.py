@@ -24,6 +24,7 @@ def view(lineages: dict[str, Lineage], blood: list[float]) -> View:
     cells[..., 2] = blood
     seen = SimpleNamespace(
         tally=SimpleNamespace(cells=np.zeros((1, 1, 1, 1, 3))),
+        stem=(),
         lineages=SimpleNamespace(cells=cells, births=cells, deaths=cells, gained=cells, lost=cells),
     )
     return cast(View, SimpleNamespace(seen=seen, lineages=lineages, host=parameters().host))
