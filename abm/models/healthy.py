@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
@@ -49,6 +49,7 @@ class HealthyParams(NamedTuple):
     released: jax.Array  # blood cells per maturing cell, whole numbers
     killable: jax.Array  # (1, lineages, 1) float32, 1 where blood cells die of drugs
     cytotoxic: jax.Array  # (1, lineages, 1) float32, factor on the cytotoxic hazard of progenitors
+    bim_response: jax.Array  # (1, lineages * 2 * strata) float32, share of the induction of BIM that is felt
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
     stem: Any = ()  # `abm.models.stem_cells.StemParams`; () where lineages are fed at a constant rate
@@ -133,6 +134,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         released=column([float(np.rint(ln.yield_per_cell)) for ln in items]),
         killable=jnp.asarray([[[1.0 if ln.blood_cells is not None else 0.0] for ln in items]], jnp.float32),
         cytotoxic=jnp.asarray([[[ln.cytotoxic_factor] for ln in items]], jnp.float32),
+        bim_response=jnp.asarray([np.repeat([ln.bim_response for ln in items], 2 * strata)], jnp.float32),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
         stem=() if stem_cells is None else stem_params(stem_cells, cell, jax.tree.map(lambda x: x[None, :], _traits_of(stem_cells.traits, cell, z))),
@@ -204,7 +206,8 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
     if params.stem:
         stem, share = advance_stem_cells(stem, params.stem, cell, drive, h)
         fed = crowding_factor * share
-    fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
+    felt = drive._replace(bim_fold=felt_fold(drive.bim_fold, params.bim_response))
+    fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
     killed = excess[:, :, 0] + drive.cytotoxic_cycling[:, :, None] * params.cytotoxic

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
@@ -39,6 +39,7 @@ class HealthyTwin(NamedTuple):
     upstream: Any
     killable: Any  # 1 where drugs kill blood cells, else 0
     cytotoxic: Any  # factor on the cytotoxic hazard of progenitors
+    bim_response: Any  # share of the induction of BIM that is felt
     progenitors: Traits  # (lineages * rows, points)
     blood: Traits  # (lineages * rows, points)
     targets: TargetTable  # (lineages * rows, drugs)
@@ -74,6 +75,7 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
         upstream=numbers.upstream_fraction,
         killable=np.array([[0.0 if ln.blood_cells is None else 1.0] for ln in flat]),
         cytotoxic=numbers.cytotoxic_factor,
+        bim_response=numbers.bim_response,
         progenitors=expressed([ln.progenitors for ln in flat]),
         blood=expressed([ln.blood_cells or ln.progenitors for ln in flat]),
         targets=row_targets(drugs * number, order),
@@ -112,6 +114,7 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
     def step(state: Any, mean_nm: jax.Array) -> tuple[Any, jax.Array]:
         fast, occupied, pool, transit, blood, before = state
         action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
+        action = action._replace(bim_fold=felt_fold(action.bim_fold, twin.bim_response))
         fast, rates = advance_cells(fast, both, action, cell, h)
         excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.biology.haematopoiesis import feedback
+from abm.biology.haematopoiesis import feedback, felt_fold
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.cells import Drive, FastState, Traits
 from abm.engine.transition import Law, constant_law, no_time, then
@@ -33,6 +33,7 @@ class StemParams(NamedTuple):
     exponent: Any
     feedback_max: Any
     cytotoxic: Any  # float32
+    bim_response: Any  # float32
     traits: Traits  # (1, strata) float32
     resting_hazard: Any  # as traits
 
@@ -58,6 +59,7 @@ def stem_params(pool: StemCells, cell: Cell, traits: Traits) -> StemParams:
         exponent=jnp.float64(pool.feedback_exponent),
         feedback_max=jnp.float64(pool.feedback_max),
         cytotoxic=jnp.float32(pool.cytotoxic_factor),
+        bim_response=jnp.float32(pool.bim_response),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
     )
@@ -79,7 +81,8 @@ def expected_stem_cells(state: StemState) -> jax.Array:
 def advance_stem_cells(state: StemState, params: StemParams, cell: Cell, drive: Drive, h: jax.Array) -> tuple[StemState, jax.Array]:
     """(state after the step, share of the feed at rest that lineages get): share is float64 (rows, 1)."""
     h32 = h.astype(jnp.float32)
-    fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
+    felt = drive._replace(bim_fold=felt_fold(drive.bim_fold, params.bim_response))
+    fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     before = expected_stem_cells(state)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0))
     killed = (excess + drive.cytotoxic_quiescent * params.cytotoxic)[:, None, :]

@@ -35,6 +35,7 @@ class Lineage:
         "1", "Share of the blood cells that a count sees; the others, marginal or in tissue, exchange with them at once.", above=0.0, high=1.0, default=1.0
     )
     cytotoxic_factor: float = quantity("1", "Cytotoxic hazard of a dividing progenitor relative to that of a dividing leukaemic cell.", low=0.0, default=1.0)
+    bim_response: float = quantity("1", "Share of a drug's induction of BIM that its cells feel.", low=0.0, high=1.0, default=1.0)
     population: str | None = text("Name of its cells among the populations; null = the readout.", default=None)
 
     @property

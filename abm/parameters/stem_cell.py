@@ -18,4 +18,5 @@ class StemCells:
     feedback_exponent: float = quantity("1", "Exponent of the feedback (cells at rest / cells) on self-renewing division.", low=0.0, high=4.0)
     feedback_max: float = quantity("1", "Largest feedback factor.", low=1.0)
     cytotoxic_factor: float = quantity("1", "Cytotoxic hazard relative to that of a quiescent leukaemic cell.", low=0.0)
+    bim_response: float = quantity("1", "Share of a drug's induction of BIM that stem cells feel.", low=0.0, high=1.0, default=1.0)
     traits: CellTraits = part("Traits of the stem cells.")

@@ -21,6 +21,7 @@ from tests.unit.models.test_healthy import books_balance, row_drive
 enable_pytrees()
 ROWS, STRATA, LITRES = 2, 4, 5.0
 DAYS = 730
+advance = jax.jit(advance_healthy)
 
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
@@ -64,3 +65,17 @@ def test_no_drift_in_two_years_and_every_cell_is_accounted_for() -> None:
     daily = np.asarray(end.gained)[:, :, 2].mean(axis=0) / DAYS
     turnover = [x.baseline * x.cells_per_unit * LITRES / x.circulating_fraction / x.blood_life_days for x in lineages.values()]
     assert daily == pytest.approx(turnover, rel=0.005)
+
+
+def test_glucocorticoids_take_lymphocytes_and_spare_the_others() -> None:
+    """A five-fold induction of BIM for four days."""
+    lineages = of_species("human")
+    cell = cell_params(parameters().cell)
+    params = healthy_params(lineages, cell, LITRES, STRATA)
+    state = healthy_at_rest(params, cell, ROWS, STRATA)
+    drive = row_drive(ROWS, bim_fold=5.0)
+    for _ in range(4):
+        state = advance(state, params, cell, drive, jnp.ones((ROWS, 1)), jnp.float64(1.0))
+    exposure = np.asarray(state.span.killed).max(axis=(0, 2)) + np.asarray(state.span.blood_exposure).max(axis=(0, 2)) - 4.0 / np.asarray(params.life)[0]
+    for name, value in zip(lineages, exposure, strict=True):
+        assert (value > 0.1) == name.endswith("lymphocyte"), (name, value)
