@@ -44,7 +44,7 @@ def draw_healthy(
     bits = _words(subject, phase, step, lineages, strata, STREAM_HEALTHY)
     # Half of the cells fed from stem cells arrive before the interval and half after it.
     fed_mean = jnp.broadcast_to((params.k_tr * params.upstream * params.at_rest * span.production / strata)[:, :, None], state.progenitors.shape)
-    hidden_mean = hidden_pairs(span.law).astype(jnp.float64) * state.progenitors
+    hidden_mean = hidden_pairs(span.law).astype(jnp.float64) * (state.progenitors + 0.5 * fed_mean)
     hidden, fed = _parts(poisson(bits(2, 2 * strata), jnp.concatenate([hidden_mean, fed_mean], axis=2), rolled=True), (strata, strata))
     fed_before = jnp.floor(0.5 * fed)
     dividing = state.progenitors + fed_before

@@ -48,7 +48,7 @@ def test_dealing_keeps_every_erythrocyte(total: float) -> None:
 
 
 def test_no_drift_in_two_years_and_every_cell_is_accounted_for() -> None:
-    """Noise of 1e10 and more cells is below 1e-4; 0.5 % is allowed."""
+    """Steps of 6 h; the fewest cells, of the megakaryocytes, wander by 2e-4. 0.2 % is allowed."""
     lineages = of_species("human")
     cell = cell_params(parameters().cell)
     params = healthy_params(lineages, cell, LITRES, STRATA)
@@ -61,7 +61,7 @@ def test_no_drift_in_two_years_and_every_cell_is_accounted_for() -> None:
         assert values.max() < 2.0**53
     drift = np.abs(np.asarray(blood) / np.asarray(params.baseline) - 1.0)
     print(dict(zip(lineages, drift.max(axis=(0, 1)).tolist(), strict=True)))
-    assert drift.max() < 0.005
+    assert drift.max() < 0.002
     daily = np.asarray(end.gained)[:, :, 2].mean(axis=0) / DAYS
     turnover = [x.baseline * x.cells_per_unit * LITRES / x.circulating_fraction / x.blood_life_days for x in lineages.values()]
     assert daily == pytest.approx(turnover, rel=0.005)
