@@ -6,8 +6,9 @@
 Progenitors mature at k_tr, are fed from stem cells at k_tr phi P0 crowding, and die of
 the same apoptosis as leukaemic cells: the hazard beyond their resting one, which is part
 of the normal turnover.  In the deterministic limit with a direct effect on division the
-chain is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).  Does not model:
-spleen, marginal pool, feedback on stem cells.
+chain is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).  Where
+stem cells are followed (`abm.models.stem_cells`), the feed is in proportion to them.  Does
+not model: the spleen.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def feedback(blood: jax.Array, baseline: jax.Array, exponent: jax.Array, largest
     """Factor on division that a lack of blood cells brings about, in (0, F_max]."""
     ratio = jnp.maximum(blood, 1e-30) / baseline
     return jnp.minimum(jnp.exp(-exponent * jnp.log(ratio)), largest)
+
+
+def felt_fold(fold: Any, response: Any) -> Any:
+    """Fold of BIM in cells that feel a share `response` of its induction; exactly `fold` at 1, and 1 without induction."""
+    return fold + (response - 1.0) * (fold - 1.0)
 
 
 def crowding(leukaemic_burden: jax.Array, half_burden: jax.Array) -> jax.Array:

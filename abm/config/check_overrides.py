@@ -23,6 +23,7 @@ LIBRARY_USES = {
     "regimen": "arms.NAME.regimen=..., or '+arms.NAME={regimen: ...}'",
     "leukaemia": "cohort.leukaemias=[...]",
     "lineage": "host=..., whose species decides",
+    "stem_cell": "stem_cells.NAME.followed=..., and host=..., whose species decides",
     "resistance": "cohort.resistance=[...]",
 }
 

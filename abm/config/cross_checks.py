@@ -38,6 +38,7 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     _check_mix(experiment, problems)
     _check_start(experiment, problems)
     _check_resistance(experiment, problems)
+    _check_lineages(experiment, problems)
     _check_course(experiment, problems)
     _check_visits(experiment, problems)
     _check_grid(experiment, problems)
@@ -159,6 +160,28 @@ def _check_resistance(experiment: Experiment, problems: list[str]) -> None:
         problems.append(f"cohort.resistance: {' and '.join(apart)} are compartments of their own; one can act in one run.")
     if chosen and experiment.task == "claim_robustness":
         problems.append(f"cohort.resistance = {chosen}: the robustness study compares with a mean-field twin without mutation; choose cohort.resistance=[].")
+
+
+def _check_lineages(experiment: Experiment, problems: list[str]) -> None:
+    """Lineages of one species that add up to one count, and names of their populations."""
+    here = {name: lineage for name, lineage in experiment.lineages.items() if lineage.species == experiment.host.species}
+    named: dict[str, str] = {}
+    for name, lineage in here.items():
+        first = next(other for other in here.values() if other.readout == lineage.readout)
+        if lineage.readout_units != first.readout_units:
+            problems.append(
+                f"lineages.{name}.readout_units = {lineage.readout_units}: lineages that share the readout '{lineage.readout}' add up"
+                f" and need one unit; another one has {first.readout_units}."
+            )
+        if lineage.population_name in named:
+            problems.append(
+                f"lineages.{name}.population = {lineage.population_name}: is the name of the cells of '{named[lineage.population_name]}' too;"
+                " give lineages that share a readout populations of their own."
+            )
+        named.setdefault(lineage.population_name, name)
+    pools = [name for name, pool in experiment.stem_cells.items() if pool.followed and pool.species == experiment.host.species]
+    if len(pools) > 1:
+        problems.append(f"stem_cells: {', '.join(pools)} are all followed; one pool feeds the lineages of a species. Choose stem_cells.NAME.followed=false.")
 
 
 def _check_course(experiment: Experiment, problems: list[str]) -> None:

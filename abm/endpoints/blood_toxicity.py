@@ -1,71 +1,86 @@
-"""Toxicity to blood: nadir, recovery and CTCAE grade of every count.
+"""Toxicity to blood: nadir, recovery, grade of every count and days at grade 3 or more.
 
-Grades follow the Common Terminology Criteria for Adverse Events, version 5.0 (2017):
-neutrophils 1.5 / 1.0 / 0.5, platelets 75 / 50 / 25 e9/L, haemoglobin 100 / 80 g/L,
-lymphocytes 0.8 / 0.5 / 0.2 e9/L.  The cut-offs are absolute human ones.  In a mouse they
-are scaled by the ratio of the species' baselines, so that a grade means the same relative
-loss; a healthy mouse then has grade 0.
+Limits of grades are data (`conf/toxicity`), absolute counts of adults.  In a human host
+they are used as they are.  They do not apply to mice: there they are scaled by the ratio
+of the healthy counts of the two species, so that a grade means the same relative loss and
+a healthy mouse has grade 0.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
 from abm.endpoints.registry import Material, endpoint
-from abm.parameters.lineage import Lineage
+from abm.parameters.lineage import Lineage, by_readout
+from abm.parameters.toxicity import CountCriterion, Toxicity
+from abm.readouts.blood import LEUKOCYTES, leukocyte_baseline
 
 _ROW = ("arm", "subject")
 RECOVERED = 0.9
-
-# Lower limits of grades 0, 1, 2 and 3 (haemoglobin: grade 4 is not defined by a count), and the human baseline they refer to.
-CTCAE_LIMITS: dict[str, tuple[float, ...]] = {
-    "neutrophils": (2.0, 1.5, 1.0, 0.5),
-    "platelets": (150.0, 75.0, 50.0, 25.0),
-    "haemoglobin": (120.0, 100.0, 80.0),
-    "lymphocytes": (1.0, 0.8, 0.5, 0.2),
-}
-HUMAN_BASELINE = {"neutrophils": 4.0, "platelets": 250.0, "haemoglobin": 140.0, "lymphocytes": 2.0}
+SEVERE = 3
 
 
-def ctcae_grade(lowest: np.ndarray, readout: str, baseline: float) -> np.ndarray:
-    """Grade of the lowest count, int; 0 is within the normal range.
+def healthy_counts(lineages: Mapping[str, Lineage]) -> dict[str, float]:
+    """Every blood count of a healthy subject of the species, in its own unit."""
+    counts = {readout: sum(lineage.baseline for lineage in members) for readout, members in by_readout(lineages).items()}
+    leukocytes = leukocyte_baseline(lineages)
+    return counts if leukocytes is None else {**counts, LEUKOCYTES: leukocytes}
 
-    Args:
-        lowest: Lowest count, in the unit of the readout.
-        readout: Name of the count.
-        baseline: Count of a healthy subject of the species.
-    """
-    limits = np.array(CTCAE_LIMITS[readout]) * (baseline / HUMAN_BASELINE[readout])
-    grade: np.ndarray = np.sum(lowest[..., None] < limits, axis=-1).astype(np.int64)
+
+def scaled_limits(criterion: CountCriterion, species: str, healthy: float) -> np.ndarray:
+    """Limits of grades 1, 2, ... in a species whose healthy count is `healthy`; absolute in man."""
+    factor = 1.0 if species == "human" else healthy / criterion.healthy
+    return np.array(criterion.limits) * factor
+
+
+def ctcae_grade(count: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Grade of a count, int of its shape; 0 is within the normal range."""
+    grade: np.ndarray = np.sum(count[..., None] < limits, axis=-1).astype(np.int64)
     return grade
 
 
-def blood_toxicity(series: xr.Dataset, lineages: dict[str, Lineage], vehicle: str | None) -> xr.Dataset:
-    """Nadir (percent of the vehicle twin, or of day 0 without a vehicle), its day, day of recovery and grade.
+def days_below(count: np.ndarray, days: np.ndarray, limit: float) -> np.ndarray:
+    """Days with a count below `limit`, each look standing for the time to the next; `count` has its times last."""
+    lengths: np.ndarray = np.sum((count[..., :-1] < limit) * np.diff(days), axis=-1)
+    return lengths
 
-    Recovery is the first day after the nadir with at least 90 % of the reference.
+
+def blood_toxicity(series: xr.Dataset, lineages: Mapping[str, Lineage], vehicle: str | None, criteria: Toxicity | None = None) -> xr.Dataset:
+    """Nadir (also in percent of the vehicle twin, or of day 0 without a vehicle), its day, day of recovery, grade, days at grade 3 or more.
+
+    Recovery is the first day after the nadir with at least the recovered fraction (without criteria 0.9) of the reference.
+    Counts without criteria have no grade.
     """
     days = series["time"].values
-    data = {}
-    for lineage in lineages.values():
-        count = series[lineage.readout]
+    species = next((lineage.species for lineage in lineages.values()), "human")
+    fraction = RECOVERED if criteria is None else criteria.recovered_fraction
+    data: dict[str, xr.DataArray] = {}
+    for name, healthy in healthy_counts(lineages).items():
+        count = series[name]
         reference = count.sel(arm=vehicle) if vehicle is not None else count.isel(time=0)
         relative = (count / reference).transpose("arm", "subject", "time").values
+        values = count.transpose("arm", "subject", "time").values
         nadir = relative.argmin(axis=2)
-        after = np.arange(len(days)) >= nadir[..., None]
-        recovered = after & (relative >= RECOVERED)
-        day = np.where(recovered.any(axis=2), days[recovered.argmax(axis=2)], np.nan)
-        name = lineage.readout
-        data[f"{name}_nadir_percent"] = (_ROW, 100.0 * relative.min(axis=2))
-        data[f"{name}_nadir_day"] = (_ROW, days[nadir])
-        data[f"{name}_recovery_day"] = (_ROW, day)
-        if name in CTCAE_LIMITS:
-            data[f"{name}_ctcae_grade"] = (_ROW, ctcae_grade(count.values.min(axis=2), name, lineage.baseline))
+        recovered = (np.arange(len(days)) >= nadir[..., None]) & (relative >= fraction)
+        found: dict[str, np.ndarray] = {
+            "nadir_percent": 100.0 * relative.min(axis=2),
+            "nadir_day": days[nadir],
+            "nadir": values.min(axis=2),
+            "recovery_day": np.where(recovered.any(axis=2), days[recovered.argmax(axis=2)], np.nan),
+        }
+        if criteria is not None and name in criteria.counts:
+            limits = scaled_limits(criteria.counts[name], species, healthy)
+            found["ctcae_grade"] = ctcae_grade(values.min(axis=2), limits)
+            found["grade_3_days"] = days_below(values, days, limits[SEVERE - 1])
+        data |= {f"{name}_{what}": xr.DataArray(value, dims=_ROW) for what, value in found.items()}
+        data[f"{name}_nadir"].attrs["units"] = str(count.attrs.get("units", "1"))
     return xr.Dataset(data)
 
 
 @endpoint
 def toxicity_to_blood(material: Material) -> xr.Dataset:
     """`blood_toxicity` of a trial."""
-    return blood_toxicity(material.series, material.view.lineages, material.twin)
+    return blood_toxicity(material.series, material.view.lineages, material.twin, material.experiment.toxicity)

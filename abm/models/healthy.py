@@ -14,7 +14,7 @@ cells that are expected.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +22,16 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
 from abm.cells import Drive, FastState, Traits, with_thiopurines
 from abm.engine.transition import Law, constant_law, no_time, then
+from abm.models.stem_cells import advance_stem_cells, stem_at_rest, stem_params
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.lineage import Lineage
+from abm.parameters.stem_cell import StemCells
 
 STAGES = ("progenitors", "maturing", "blood")
 
@@ -39,15 +41,18 @@ class HealthyParams(NamedTuple):
 
     k_tr: jax.Array
     life: jax.Array
-    baseline: jax.Array  # blood cells
+    baseline: jax.Array  # blood cells, those that do not circulate included
     at_rest: jax.Array  # progenitors
     exponent: jax.Array
     feedback_max: jax.Array
     upstream: jax.Array
     released: jax.Array  # blood cells per maturing cell, whole numbers
     killable: jax.Array  # (1, lineages, 1) float32, 1 where blood cells die of drugs
+    cytotoxic: jax.Array  # (1, lineages, 1) float32, factor on the cytotoxic hazard of progenitors
+    bim_response: jax.Array  # (1, lineages * 2 * strata) float32, share of the induction of BIM that is felt
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
+    stem: Any = ()  # `abm.models.stem_cells.StemParams`; () where lineages are fed at a constant rate
 
 
 class Span(NamedTuple):
@@ -57,7 +62,7 @@ class Span(NamedTuple):
     killed: jax.Array  # expected deaths by drugs of a founder's line, float32 (rows, lineages, strata)
     division: jax.Array  # integrated division hazard, float32 (rows, lineages, strata)
     blood_exposure: jax.Array  # integrated death hazard of blood cells, float32 (rows, lineages, strata)
-    production: jax.Array  # integrated crowding factor, d, float64 (rows, 1)
+    production: jax.Array  # integrated factor on what stem cells feed, d, float64 (rows, 1)
     days: jax.Array  # float64 (rows, 1)
     transit: jax.Array  # expected cells, float64 (rows, lineages, 3)
     arrived: jax.Array  # expected blood cells that are new since the last draw, float64 (rows, lineages)
@@ -75,6 +80,7 @@ class HealthyState(NamedTuple):
     gained: jax.Array
     lost: jax.Array
     span: Span
+    stem: Any = ()  # `abm.models.stem_cells.StemState`; () where lineages are fed at a constant rate
 
 
 def competence_levels(strata: int) -> int:
@@ -104,15 +110,15 @@ def _traits_of(kind: CellTraits, cell: Cell, z: np.ndarray) -> Traits:
     return express(mean, z, cell.amounts, kind.bmf_competence_cv, kind.set_point_cv)
 
 
-def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: float, strata: int) -> HealthyParams:
-    """Numbers of the lineages, in the order given."""
+def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: float, strata: int, stem_cells: StemCells | None = None) -> HealthyParams:
+    """Numbers of the lineages, in the order given; without `stem_cells` they are fed at a constant rate."""
     items = list(lineages.values())
     z = strata_normals(strata)
 
     def column(values: list[float]) -> jax.Array:
         return jnp.asarray([values], jnp.float64)
 
-    blood = [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l)) for ln in items]
+    blood = [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l / ln.circulating_fraction)) for ln in items]
     k_tr = [maturation_hazard(ln.transit_time_days) for ln in items]
     rest = [progenitors_at_rest(b, k, ln.blood_life_days, ln.yield_per_cell) for b, k, ln in zip(blood, k_tr, items, strict=True)]
     pools = [_traits_of(kind, cell, z) for ln in items for kind in (ln.progenitors, ln.blood_cells or ln.progenitors)]
@@ -127,8 +133,11 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         upstream=column([ln.upstream_fraction for ln in items]),
         released=column([float(np.rint(ln.yield_per_cell)) for ln in items]),
         killable=jnp.asarray([[[1.0 if ln.blood_cells is not None else 0.0] for ln in items]], jnp.float32),
+        cytotoxic=jnp.asarray([[[ln.cytotoxic_factor] for ln in items]], jnp.float32),
+        bim_response=jnp.asarray([np.repeat([ln.bim_response for ln in items], 2 * strata)], jnp.float32),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
+        stem=() if stem_cells is None else stem_params(stem_cells, cell, jax.tree.map(lambda x: x[None, :], _traits_of(stem_cells.traits, cell, z))),
     )
 
 
@@ -170,6 +179,7 @@ def healthy_at_rest(params: HealthyParams, cell: Cell, rows: int, strata: int) -
         gained=zero,
         lost=zero,
         span=new_span(transit, strata),
+        stem=stem_at_rest(params.stem, cell, deal(jnp.broadcast_to(params.stem.at_rest, (rows, 1)), strata, half[:, :1])) if params.stem else (),
     )
 
 
@@ -192,11 +202,15 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
         h: Step, d, float64 scalar.
     """
     rows, lineages, strata = state.progenitors.shape
-    h32, span = f32(h), state.span
-    fast, rates = advance_cells(state.fast, params.traits, drive, cell, h32)
+    h32, span, stem, fed = f32(h), state.span, state.stem, crowding_factor
+    if params.stem:
+        stem, share = advance_stem_cells(stem, params.stem, cell, drive, h)
+        fed = crowding_factor * share
+    felt = drive._replace(bim_fold=felt_fold(drive.bim_fold, params.bim_response))
+    fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
-    killed = excess[:, :, 0] + with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)[:, :, None]
+    killed = excess[:, :, 0] + with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)[:, :, None] * params.cytotoxic
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying
@@ -212,12 +226,12 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
         killed=span.killed + span.law.x * step.deaths * (killed / leaving),
         division=span.division + division * h32,
         blood_exposure=blood_exposure,
-        production=span.production + crowding_factor * h,
+        production=span.production + fed * h,
         days=span.days + h,
         transit=transit,
         arrived=arrived,
     )
-    return state._replace(fast=fast, span=after)
+    return state._replace(fast=fast, span=after, stem=stem)
 
 
 def _expected_blood(blood: jax.Array, exposure: jax.Array) -> jax.Array:

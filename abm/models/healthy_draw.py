@@ -17,10 +17,11 @@ import numpy as np
 from jax import lax
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES
-from abm.engine.transition import binomial, end_of_line, hidden_pairs, offspring, poisson, probability, uniform
+from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, uniform
 from abm.models.healthy import HealthyParams, HealthyState, competence_levels, deal, f32, new_span, sum_strata
+from abm.models.stem_cells import StemState
 from abm.parameters.cell import Amounts
-from abm.streams import STREAM_HEALTHY, stacked_words
+from abm.streams import STREAM_HEALTHY, STREAM_STEM, stacked_words
 
 _DRAWS = 7
 
@@ -40,10 +41,10 @@ def draw_healthy(
     """
     span = state.span
     _, lineages, strata = state.progenitors.shape
-    bits = _words(subject, phase, step, lineages, strata)
+    bits = _words(subject, phase, step, lineages, strata, STREAM_HEALTHY)
     # Half of the cells fed from stem cells arrive before the interval and half after it.
     fed_mean = jnp.broadcast_to((params.k_tr * params.upstream * params.at_rest * span.production / strata)[:, :, None], state.progenitors.shape)
-    hidden_mean = hidden_pairs(span.law).astype(jnp.float64) * state.progenitors
+    hidden_mean = hidden_pairs(span.law).astype(jnp.float64) * (state.progenitors + 0.5 * fed_mean)
     hidden, fed = _parts(poisson(bits(2, 2 * strata), jnp.concatenate([hidden_mean, fed_mean], axis=2), rolled=True), (strata, strata))
     fed_before = jnp.floor(0.5 * fed)
     dividing = state.progenitors + fed_before
@@ -65,9 +66,7 @@ def draw_healthy(
     )
     count = dividing - ended + offspring(bits(1, strata), dividing - ended, span.law, rolled=True)
     left = ended + hidden
-    # Below one, so that the logarithm of its complement is finite.
-    share_died = jnp.minimum(span.killed / jnp.maximum(span.law.deaths, np.float32(1e-30)), np.float32(1.0 - 2.0**-20))
-    progenitors, died = _dying_and_moving(bits, left, count, share_died, 2.0 * jnp.reshape(amounts.redraw_probability, (-1, 1, 1)) * span.division)
+    progenitors, died = _dying_and_moving(bits, left, count, _share_died(span.killed, span.law), _redraw_exposure(amounts, span.division))
     matured = sum_strata(left - died)
     transit, released_cells = _advance_transit(state.transit, leaving, matured, transit_exposure, bits(4, TRANSIT_STAGES))
     released = released_cells * params.released
@@ -84,7 +83,40 @@ def draw_healthy(
         gained=state.gained + _stages(sum_strata(fed), matured, released),
         lost=state.lost + _stages(matured, released_cells, none),
         span=new_span(transit, strata),
+        stem=_draw_stem_cells(state.stem, amounts, subject, phase, step) if params.stem else (),
     )
+
+
+def _draw_stem_cells(state: StemState, amounts: Amounts, subject: tuple[jax.Array, jax.Array], phase: jax.Array, step: jax.Array) -> StemState:
+    """Draw and book the stem cells that divided, left for the lineages or died."""
+    strata = state.cells.shape[2]
+    bits = _words(subject, phase, step, 1, strata, STREAM_STEM)
+    p_end, log_p_end = end_of_line(state.law)
+    ended = binomial(bits(0, strata), state.cells, p_end, log_p_end, rolled=True)
+    founders = state.cells - ended
+    left = ended + poisson(bits(2, strata), hidden_pairs(state.law).astype(jnp.float64) * state.cells, rolled=True)
+    count = founders + offspring(bits(1, strata), founders, state.law, rolled=True)
+    cells, died = _dying_and_moving(bits, left, count, _share_died(state.killed, state.law), _redraw_exposure(amounts, state.division))
+    zero = jnp.zeros_like(state.killed)
+    return state._replace(
+        cells=cells,
+        births=state.births + jnp.sum(count - state.cells + left, axis=(1, 2)),
+        deaths=state.deaths + jnp.sum(died, axis=(1, 2)),
+        lost=state.lost + jnp.sum(left - died, axis=(1, 2)),
+        law=no_time(zero),
+        killed=zero,
+        division=zero,
+    )
+
+
+def _share_died(killed: jax.Array, law: Law) -> jax.Array:
+    """Share of those who left that died; below one, so that the logarithm of its complement is finite."""
+    return jnp.minimum(killed / jnp.maximum(law.deaths, np.float32(1e-30)), np.float32(1.0 - 2.0**-20))
+
+
+def _redraw_exposure(amounts: Amounts, division: jax.Array) -> jax.Array:
+    """Integrated hazard of a redraw of traits along a line of descent."""
+    return 2.0 * jnp.reshape(amounts.redraw_probability, (-1, 1, 1)) * division
 
 
 def _arrival_share(exposure: jax.Array) -> jax.Array:
@@ -97,11 +129,11 @@ def _stages(first: jax.Array, second: jax.Array, third: jax.Array) -> jax.Array:
     return jnp.stack([first, second, third], axis=2)
 
 
-def _words(subject: tuple[jax.Array, jax.Array], phase: jax.Array, step: jax.Array, lineages: int, strata: int) -> Bits:
-    """Random words of the draw: `bits(draw, n)` has shape (rows, lineages, n); at most 2 strata + 3 words per draw."""
+def _words(subject: tuple[jax.Array, jax.Array], phase: jax.Array, step: jax.Array, lineages: int, strata: int, first: int) -> Bits:
+    """Random words of the draw from the streams `first` and following: `bits(draw, n)` has shape (rows, lineages, n); at most 2 strata + 3 words per draw."""
     width = 2 * strata + TRANSIT_STAGES
     place = jnp.arange(lineages * width, dtype=jnp.uint32)[None, :]
-    word, _ = stacked_words(*subject, phase, step, tuple(range(STREAM_HEALTHY, STREAM_HEALTHY + _DRAWS)), place, jnp.zeros_like(place))
+    word, _ = stacked_words(*subject, phase, step, tuple(range(first, first + _DRAWS)), place, jnp.zeros_like(place))
     shaped = word.reshape(_DRAWS, -1, lineages, width)
     return lambda draw, n: shaped[draw, :, :, :n]
 

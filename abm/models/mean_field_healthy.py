@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
@@ -38,6 +38,8 @@ class HealthyTwin(NamedTuple):
     feedback_max: Any
     upstream: Any
     killable: Any  # 1 where drugs kill blood cells, else 0
+    cytotoxic: Any  # factor on the cytotoxic hazard of progenitors
+    bim_response: Any  # share of the induction of BIM that is felt
     progenitors: Traits  # (lineages * rows, points)
     blood: Traits  # (lineages * rows, points)
     targets: TargetTable  # (lineages * rows, drugs)
@@ -56,7 +58,7 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
     flat = [ln for of_rows in zip(*lineages, strict=True) for ln in of_rows]
     number = len(flat) // len(cells)
     cell = stacked(cells * number)
-    numbers = stacked([dataclasses.replace(ln, label="", readout="", readout_units="", blood_cells=None) for ln in flat])
+    numbers = stacked([dataclasses.replace(ln, label="", readout="", readout_units="", population=None, blood_cells=None) for ln in flat])
 
     def expressed(kinds: list[CellTraits]) -> Traits:
         kind = stacked(kinds)
@@ -72,6 +74,8 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
         feedback_max=numbers.feedback_max,
         upstream=numbers.upstream_fraction,
         killable=np.array([[0.0 if ln.blood_cells is None else 1.0] for ln in flat]),
+        cytotoxic=numbers.cytotoxic_factor,
+        bim_response=numbers.bim_response,
         progenitors=expressed([ln.progenitors for ln in flat]),
         blood=expressed([ln.blood_cells or ln.progenitors for ln in flat]),
         targets=row_targets(drugs * number, order),
@@ -110,13 +114,14 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
     def step(state: Any, mean_nm: jax.Array) -> tuple[Any, jax.Array]:
         fast, occupied, pool, transit, blood, before = state
         action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
+        action = action._replace(bim_fold=felt_fold(action.bim_fold, twin.bim_response))
         fast, rates = advance_cells(fast, both, action, cell, h)
         excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
         factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max)
         division = twin.k_tr * (1.0 - twin.upstream) * rates.slowing[:, :points] * factor
-        net = (division - twin.k_tr - excess[:, :points] - with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling)) * h
+        net = (division - twin.k_tr - excess[:, :points] - with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling) * twin.cytotoxic) * h
         mixing = 2.0 * cell.amounts.redraw_probability * division
         # Growth by a factor e^net and a constant inflow, integrated exactly.
         fed = twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)

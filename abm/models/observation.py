@@ -39,6 +39,7 @@ class Observation(NamedTuple):
     c_trough: jax.Array
     quantiles: jax.Array  # float32 (rows, states, quantiles) over leukaemic cells, NaN without any
     stats: Stats
+    stem: Any = ()  # float64 (rows, 4): stem cells, their births, deaths and those lost to the lineages; () where they are not followed
 
 
 class Burden(NamedTuple):
@@ -51,6 +52,12 @@ class Burden(NamedTuple):
 def _lineages(state: HealthyState) -> Lineages:
     cells = jnp.stack([jnp.sum(x, axis=2) for x in (state.progenitors, state.transit, state.blood)], axis=2)
     return Lineages(cells=cells, births=state.births, deaths=state.deaths, gained=state.gained, lost=state.lost)
+
+
+def _stem(state: Any) -> Any:
+    if not state or not state.stem:
+        return ()
+    return jnp.stack([jnp.sum(state.stem.cells, axis=(1, 2)), state.stem.births, state.stem.deaths, state.stem.lost], axis=1)
 
 
 def _quantiles(values: jax.Array, n: jax.Array) -> jax.Array:
@@ -87,6 +94,7 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
         c_trough=record.c_trough,
         quantiles=jnp.stack([_quantiles(getattr(carry.packets.fast, name), n) for name in STATES], axis=1),
         stats=carry.stats,
+        stem=_stem(carry.rows.healthy),
     )
 
 

@@ -131,6 +131,14 @@ def drugs_given(experiment: Experiment) -> list[str]:
     return sorted({event.drug for arm in experiment.arms.values() for event in experiment.regimens[arm.regimen].events})
 
 
+def _healthy_params(experiment: Experiment, cell: Cell) -> Any:
+    """Numbers of the lineages, () in a host without any; the pool of stem cells is that of the host's species, if it is followed."""
+    if not experiment.lineages:
+        return ()
+    pool = next(iter(experiment.stem_cells.values()), None)
+    return healthy_params(experiment.lineages, cell, experiment.host.blood_volume_l, experiment.engine.strata, pool)
+
+
 def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: np.ndarray) -> XenograftParams:
     """All numbers of the model for the rows; `grid_days` is the grid of the trial, on which doses are given."""
     host, cell = experiment.host, cell_params(experiment.cell)
@@ -163,7 +171,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         ),
         growth=_growth_params(experiment, rows),
         means=means,
-        healthy=healthy_params(experiment.lineages, cell, host.blood_volume_l, experiment.engine.strata) if experiment.lineages else (),
+        healthy=_healthy_params(experiment, cell),
         targets=target_table(experiment.drugs, drugs),
         free=np.array([free_factor(host_pharmacokinetics(experiment.drugs[d], host)) for d in drugs], np.float64),
         exposure=with_room(plan),

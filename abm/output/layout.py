@@ -83,6 +83,8 @@ SERIES = (
     Variable("platelets", CURVE, "real", "1e9/L", "Platelets in blood"),
     Variable("haemoglobin", CURVE, "real", "g/L", "Haemoglobin"),
     Variable("lymphocytes", CURVE, "real", "1e9/L", "Lymphocytes in blood"),
+    Variable("monocytes", CURVE, "real", "1e9/L", "Monocytes in blood"),
+    Variable("leukocytes", CURVE, "real", "1e9/L", "Healthy leukocytes in blood"),
     Variable("mtorc1", BANDS, "real", "1", "mTORC1 activity of leukaemic cells (healthy = 1)"),
     Variable("isr", BANDS, "real", "1", "Integrated stress response of leukaemic cells"),
     Variable("bmf", BANDS, "real", "nmol/L", "BMF of leukaemic cells"),
@@ -115,6 +117,8 @@ ENDPOINTS = (
 ENDPOINT_PATTERNS = (
     Variable(r"(?P<what>\w+)_nadir_percent", ROW, "real", "%", "Nadir of {what}, percent of the vehicle twin"),
     Variable(r"(?P<what>\w+)_nadir_day", ROW, "real", "d", "Day of the nadir of {what}"),
+    Variable(r"(?P<what>\w+)_nadir", ROW, "real", None, "Lowest count of {what}"),
+    Variable(r"(?P<what>\w+)_grade_3_days", ROW, "real", "d", "Days with {what} at CTCAE v5 grade 3 or more"),
     Variable(r"(?P<what>\w+)_recovery_day", ROW, "real", "d", "Day of recovery of {what}"),
     Variable(r"(?P<what>\w+)_ctcae_grade", ROW, "integer", "1", "Highest CTCAE v5 grade of {what}"),
     Variable(r"mrd_negative_day_(?P<what>\w+)", ROW, "flag", "1", "Whether residual disease on day {what} is below the limit of the assay"),

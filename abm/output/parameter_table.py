@@ -25,6 +25,8 @@ from abm.parameters.lineage import Lineage
 from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
+from abm.parameters.stem_cell import StemCells
+from abm.parameters.toxicity import Toxicity
 from abm.records import field_types
 
 # folder of conf/, record, key in the configuration ({} = name of the file), heading
@@ -35,10 +37,12 @@ GROUPS: tuple[tuple[str, type, str, str], ...] = (
     ("drug", Drug, "drugs.{}", "Drugs"),
     ("regimen", Regimen, "regimens.{}", "Regimens"),
     ("lineage", Lineage, "lineages.{}", "Healthy lineages"),
+    ("stem_cell", StemCells, "stem_cells.{}", "Stem cells"),
     ("host", Host, "host", "Hosts"),
     ("trial", Trial, "trial", "Course of a trial"),
     ("cohort", Cohort, "cohort", "Cohort"),
     ("readout", Readout, "readout", "Recording"),
+    ("toxicity", Toxicity, "toxicity", "Grades of toxicity"),
     ("engine", EngineSettings, "engine", "Numerical settings"),
 )
 

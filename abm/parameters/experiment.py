@@ -13,6 +13,8 @@ from abm.parameters.lineage import Lineage
 from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Arm, Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
+from abm.parameters.stem_cell import StemCells
+from abm.parameters.toxicity import Toxicity
 from abm.records import choice, count, flag, named_parts, part, record, text
 
 
@@ -36,10 +38,12 @@ class Experiment:
     trial: Trial = part("Course of the trial.")
     readout: Readout = part("What is recorded.")
     clinic: Clinic = part("How patients are judged.")
+    toxicity: Toxicity | None = part("Criteria of low blood counts; null = no grades.", default=None)
     leukaemias: dict[str, Leukaemia] = named_parts("Leukaemias by name.")
     mechanisms: dict[str, Mechanism] = named_parts("Mechanisms of resistance by name.")
     lineages: dict[str, Lineage] = named_parts("Healthy lineages by name.")
     assays: dict[str, Assay] = named_parts("Assays of residual disease by name.")
+    stem_cells: dict[str, StemCells] = named_parts("Haematopoietic stem cells by name.", default={})
     drugs: dict[str, Drug] = named_parts("Drugs by name.")
     regimens: dict[str, Regimen] = named_parts("Regimens by name.")
     arms: dict[str, Arm] = named_parts("Arms by name.")

@@ -6,6 +6,8 @@ model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from abm.parameters.cell import CellTraits
 from abm.records import choice, part, quantity, record, text
 
@@ -29,3 +31,22 @@ class Lineage:
     upstream_fraction: float = quantity("1", "Share of progenitor production that is fed from stem cells.", low=0.0, high=1.0)
     yield_per_cell: float = quantity("1", "Blood cells that one maturing cell releases.", low=1.0)
     white_cell_share: float = quantity("1", "Share of blood leukocytes that this lineage makes up (0 = not a leukocyte).", low=0.0, high=1.0)
+    circulating_fraction: float = quantity(
+        "1", "Share of the blood cells that a count sees; the others, marginal or in tissue, exchange with them at once.", above=0.0, high=1.0, default=1.0
+    )
+    cytotoxic_factor: float = quantity("1", "Cytotoxic hazard of a dividing progenitor relative to that of a dividing leukaemic cell.", low=0.0, default=1.0)
+    bim_response: float = quantity("1", "Share of a drug's induction of BIM that its cells feel.", low=0.0, high=1.0, default=1.0)
+    population: str | None = text("Name of its cells among the populations; null = the readout.", default=None)
+
+    @property
+    def population_name(self) -> str:
+        """Name of its cells among the populations."""
+        return self.population or self.readout
+
+
+def by_readout(lineages: Mapping[str, Lineage]) -> dict[str, list[Lineage]]:
+    """Lineages of each blood count, which is their sum."""
+    counts: dict[str, list[Lineage]] = {}
+    for lineage in lineages.values():
+        counts.setdefault(lineage.readout, []).append(lineage)
+    return counts

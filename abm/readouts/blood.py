@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
 from abm.parameters.host import Host
-from abm.parameters.lineage import Lineage
+from abm.parameters.lineage import Lineage, by_readout
 from abm.readouts.view import View
 
+LEUKOCYTES = "leukocytes"
 _CURVE = ("arm", "subject", "time")
+_PER_UNIT = 1e9  # leukocytes per litre for 1e9/L
 
 
 def human_cd45_fraction(leukaemic_blood: np.ndarray, healthy_blood: np.ndarray, lineages: dict[str, Lineage]) -> np.ndarray:
@@ -23,7 +28,8 @@ def human_cd45_fraction(leukaemic_blood: np.ndarray, healthy_blood: np.ndarray, 
             which share of all leukocytes they are, and stand for the others.
     """
     share = np.array([lineage.white_cell_share for lineage in lineages.values()])
-    host_leukocytes = healthy_blood[..., share > 0.0].sum(-1) / max(share.sum(), 1e-300)
+    circulating = np.array([lineage.circulating_fraction for lineage in lineages.values()])
+    host_leukocytes = (healthy_blood * circulating)[..., share > 0.0].sum(-1) / max(share.sum(), 1e-300)
     everyone = leukaemic_blood + host_leukocytes
     return np.divide(leukaemic_blood, everyone, out=np.zeros(everyone.shape), where=everyone > 0)
 
@@ -35,8 +41,26 @@ def blast_fraction(leukaemic_tissue: np.ndarray, host: Host) -> np.ndarray:
     return np.asarray(blasts / (blasts + healthy))
 
 
+def _leukocytes(per_litre: Sequence[Any], lineages: Sequence[Lineage]) -> Any:
+    """Leukocytes, 1e9/L, from the cells per litre of every lineage."""
+    share = sum(lineage.white_cell_share for lineage in lineages)
+    return sum(x for x, lineage in zip(per_litre, lineages, strict=True) if lineage.white_cell_share > 0.0) / share / _PER_UNIT
+
+
+def leukocyte_baseline(lineages: Mapping[str, Lineage]) -> float | None:
+    """Leukocytes of a healthy subject, 1e9/L; None where fewer than two of their lineages are followed."""
+    items = list(lineages.values())
+    if sum(lineage.white_cell_share > 0.0 for lineage in items) < 2:
+        return None
+    return float(_leukocytes([lineage.baseline * lineage.cells_per_unit for lineage in items], items))
+
+
 def blood_counts(view: View) -> xr.Dataset:
-    """Counts of every lineage in its own unit, `human_cd45_fraction` and `blast_fraction`."""
+    """Blood counts in their own units, `leukocytes`, `human_cd45_fraction` and `blast_fraction`.
+
+    Lineages of one readout add up.  `leukocytes` are the healthy ones, in 1e9/L, where more
+    than one of their lineages is followed.
+    """
     cells = np.asarray(view.seen.tally.cells).sum(3)
     healthy = np.asarray(view.seen.lineages.cells)[..., 2]
     data = {
@@ -44,7 +68,13 @@ def blood_counts(view: View) -> xr.Dataset:
         "blast_fraction": (_CURVE, blast_fraction(cells[..., [CYCLING, QUIESCENT]].sum(-1).astype(float), view.host)),
     }
     dataset = xr.Dataset(data)
-    for index, lineage in enumerate(view.lineages.values()):
-        values = healthy[..., index] / view.host.blood_volume_l / lineage.cells_per_unit
-        dataset[lineage.readout] = xr.DataArray(values, dims=_CURVE, attrs={"units": lineage.readout_units, "long_name": lineage.label})
+    lineages = list(view.lineages.values())
+    per_litre = [healthy[..., i] * lineage.circulating_fraction / view.host.blood_volume_l for i, lineage in enumerate(lineages)]
+    for readout, members in by_readout(view.lineages).items():
+        parts = [per_litre[i] / lineage.cells_per_unit for i, lineage in enumerate(lineages) if lineage.readout == readout]
+        attributes = {"units": members[0].readout_units, "long_name": " and ".join(lineage.label for lineage in members)}
+        dataset[readout] = xr.DataArray(np.sum(parts, axis=0), dims=_CURVE, attrs=attributes)
+    if leukocyte_baseline(view.lineages) is not None:
+        values = _leukocytes(per_litre, lineages)
+        dataset[LEUKOCYTES] = xr.DataArray(values, dims=_CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
     return dataset

@@ -68,14 +68,17 @@ def leukaemic_populations(view: View) -> dict[str, Numbers]:
 
 
 def healthy_populations(view: View) -> dict[str, Numbers]:
-    """Progenitors, maturing cells and blood cells of each lineage."""
+    """Progenitors, maturing cells and blood cells of each lineage, and stem cells where they are followed."""
     lineages = view.seen.lineages
     populations = {}
     for index, lineage in enumerate(view.lineages.values()):
         for stage, suffix in enumerate(STAGE_SUFFIX):
             arrays = (lineages.cells, lineages.births, lineages.deaths, lineages.gained, lineages.lost)
             numbers = {name: np.rint(np.asarray(a)[..., index, stage]).astype(np.int64) for name, a in zip(TALLIES, arrays, strict=True)}
-            populations[lineage.readout + suffix] = numbers
+            populations[lineage.population_name + suffix] = numbers
+    if not isinstance(view.seen.stem, tuple):
+        cells, births, deaths, lost = np.moveaxis(np.rint(np.asarray(view.seen.stem)).astype(np.int64), -1, 0)
+        populations["stem_cells"] = dict(zip(TALLIES, (cells, births, deaths, np.zeros_like(cells), lost), strict=True))
     return populations
 
 

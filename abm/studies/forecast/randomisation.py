@@ -68,7 +68,7 @@ def burden_to_qualify(experiment: Experiment, leukaemia: Leukaemia) -> float:
     if wanted <= 0.0 or seeded <= 0.0:
         return 0.0 if wanted <= 0.0 else float("inf")
     growth, stages = leukaemia.growth, 2 + TRANSIT_STAGES
-    resting = np.array([line.baseline * line.cells_per_unit * host.blood_volume_l for line in white.values()])
+    resting = np.array([line.baseline * line.cells_per_unit * host.blood_volume_l / line.circulating_fraction for line in white.values()])
 
     def rates(day: float, y: np.ndarray) -> np.ndarray:
         burden = float(np.exp(y[0]))

@@ -12,7 +12,6 @@ import xarray as xr
 
 from abm.config.build import build, stored_yaml
 from abm.config.compose import compose
-from abm.endpoints.blood_toxicity import ctcae_grade
 from abm.endpoints.crossing import first_crossing
 from abm.errors import InputError, Stopped
 from abm.output.reader import load
@@ -174,10 +173,3 @@ def test_first_crossing_is_log_linear_between_looks() -> None:
     assert np.isnan(first_crossing(days, curve, 1000.0, rising=True))
     assert first_crossing(days, curve, 1.0, rising=True) == 0.0
     assert first_crossing(days, np.array([100.0, 1.0, 0.0]), 0.0, rising=False) == pytest.approx(2.0)
-
-
-def test_ctcae_grades_of_human_counts_and_of_a_scaled_mouse() -> None:
-    counts = np.array([3.0, 1.7, 1.2, 0.7, 0.3])
-    np.testing.assert_array_equal(ctcae_grade(counts, "neutrophils", 4.0), [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(ctcae_grade(counts / 4.0, "neutrophils", 1.0), [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(ctcae_grade(np.array([140.0, 110.0, 90.0, 70.0]), "haemoglobin", 140.0), [0, 1, 2, 3])
