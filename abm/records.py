@@ -20,45 +20,55 @@ _RECORDS: list[type] = []
 _PYTREES_ENABLED = False
 
 
-def quantity(unit: str, doc: str, *, low: float | None = None, high: float | None = None, above: float | None = None) -> Any:
+def _field(metadata: dict[str, Any], default: Any) -> Any:
+    """A dataclass field; a default is for a value whose absence has a natural meaning (null, [], 1.0), never for a guess."""
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def quantity(
+    unit: str, doc: str, *, low: float | None = None, high: float | None = None, above: float | None = None, default: Any = dataclasses.MISSING
+) -> Any:
     """Declare a real number with its unit, meaning and bounds (`above` is exclusive)."""
-    return dataclasses.field(metadata={"kind": "quantity", "unit": unit, "doc": doc, "low": low, "high": high, "above": above})
+    return _field({"kind": "quantity", "unit": unit, "doc": doc, "low": low, "high": high, "above": above}, default)
 
 
-def count(doc: str, *, low: int = 0, high: int | None = None) -> Any:
+def count(doc: str, *, low: int = 0, high: int | None = None, default: Any = dataclasses.MISSING) -> Any:
     """Declare a whole number; `1e6` is accepted where it is integral.  Static."""
-    return dataclasses.field(metadata={"kind": "count", "unit": "1", "doc": doc, "low": low, "high": high, "static": True})
+    return _field({"kind": "count", "unit": "1", "doc": doc, "low": low, "high": high, "static": True}, default)
 
 
-def text(doc: str) -> Any:
+def text(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare a free text.  Static."""
-    return dataclasses.field(metadata={"kind": "text", "doc": doc, "static": True})
+    return _field({"kind": "text", "doc": doc, "static": True}, default)
 
 
-def choice(doc: str, allowed: tuple[str, ...]) -> Any:
+def choice(doc: str, allowed: tuple[str, ...], *, default: Any = dataclasses.MISSING) -> Any:
     """Declare one of a few names.  Static."""
-    return dataclasses.field(metadata={"kind": "choice", "doc": doc, "allowed": allowed, "static": True})
+    return _field({"kind": "choice", "doc": doc, "allowed": allowed, "static": True}, default)
 
 
-def flag(doc: str, *, default: bool | None = None) -> Any:
+def flag(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare a switch.  Static.  A default is for switches that stored configurations may lack."""
-    metadata = {"kind": "flag", "doc": doc, "static": True}
-    return dataclasses.field(metadata=metadata) if default is None else dataclasses.field(default=default, metadata=metadata)
+    return _field({"kind": "flag", "doc": doc, "static": True}, default)
 
 
-def part(doc: str) -> Any:
+def part(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare a nested record."""
-    return dataclasses.field(metadata={"kind": "part", "doc": doc})
+    return _field({"kind": "part", "doc": doc}, default)
 
 
-def named_parts(doc: str) -> Any:
+def named_parts(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
     """Declare a mapping from names that the user chooses to records of one type."""
-    return dataclasses.field(metadata={"kind": "named_parts", "doc": doc})
+    return _field({"kind": "named_parts", "doc": doc}, default)
 
 
-def listing(doc: str) -> Any:
-    """Declare a list of numbers, names or records.  Static."""
-    return dataclasses.field(metadata={"kind": "listing", "doc": doc, "static": True})
+def listing(doc: str, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declare a list of numbers, names or records.  Static.  A default is a tuple, which cannot be changed."""
+    return _field({"kind": "listing", "doc": doc, "static": True}, default)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(quantity, count, text, choice, flag, part, named_parts, listing))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abm.config.dose_matrix_checks import DISH, check_dose_matrix
+from abm.config.regimen_checks import check_regimens
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
-from abm.units import HOURS_PER_DAY
 
 _TOLERANCE = 1e-6
 # Every set of mechanisms is a kind of cells with means of its own.
@@ -29,7 +29,7 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     if experiment.host.species == DISH:
         problems.append(f"host.species = {DISH}: nothing but a dose matrix is run in a dish; choose another host, or experiment=dose_matrix.")
     _check_arms(experiment, problems)
-    _check_regimens(experiment, problems)
+    check_regimens(experiment, problems)
     _check_cohort(experiment, problems)
     _check_resistance(experiment, problems)
     _check_course(experiment, problems)
@@ -53,25 +53,6 @@ def _check_arms(experiment: Experiment, problems: list[str]) -> None:
     for name, arm in experiment.arms.items():
         if arm.regimen not in experiment.regimens:
             problems.append(str(unknown_name(f"arms.{name}.regimen", arm.regimen, experiment.regimens, noun="regimen")))
-
-
-def _check_regimens(experiment: Experiment, problems: list[str]) -> None:
-    """Doses of the arms' regimens; a regimen that no arm uses may name what it likes."""
-    species = experiment.host.species
-    for regimen in dict.fromkeys(arm.regimen for arm in experiment.arms.values()):
-        if regimen not in experiment.regimens:
-            continue
-        for index, event in enumerate(experiment.regimens[regimen].events):
-            key = f"regimens.{regimen}.events[{index}]"
-            if event.drug not in experiment.drugs:
-                problems.append(str(unknown_name(f"{key}.drug", event.drug, experiment.drugs, noun="drug")))
-            elif species not in experiment.drugs[event.drug].pharmacokinetics:
-                known = ", ".join(experiment.drugs[event.drug].pharmacokinetics) or "none"
-                problems.append(f"{key}.drug = {event.drug}: has no pharmacokinetics for the host's species '{species}' (it has: {known}).")
-            if any(day < 0 for day in event.skip_days):
-                problems.append(f"{key}.skip_days = {list(event.skip_days)}: days count from randomisation, day 0.")
-            if event.duration_h > event.interval_days * HOURS_PER_DAY and event.additional > 0:
-                problems.append(f"{key}.duration_h = {event.duration_h:g}: an infusion must end before the next one, {event.interval_days:g} d later.")
 
 
 def _check_cohort(experiment: Experiment, problems: list[str]) -> None:

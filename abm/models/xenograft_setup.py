@@ -29,7 +29,7 @@ from abm.pharmacology.action import TargetTable, free_factor, target_table
 from abm.pharmacology.compartments import CENTRAL, IndividualPk, individual_parameters
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, plan_exposure
 from abm.pharmacology.plan_shapes import with_room
-from abm.pharmacology.regimen import Dose, expand
+from abm.pharmacology.regimen import Dose, expand, track_names
 from abm.streams import subject_generator, subject_uniforms
 from abm.subject import SubjectTable
 
@@ -107,10 +107,19 @@ def individual_pk(experiment: Experiment, drugs: list[str], rows: Rows) -> Indiv
     return IndividualPk.stack(per_drug, rows=len(rows.keys))
 
 
+def _doses(experiment: Experiment, arm: str, track: str | None) -> tuple[Dose, ...]:
+    regimen, host = experiment.regimens[experiment.arms[arm].regimen], experiment.host
+    return expand(regimen, until_day=experiment.trial.treatment_days, weight_kg=host.weight_kg, body_surface_m2=host.body_surface_m2, track=track)
+
+
 def arm_doses(experiment: Experiment, arm: str) -> tuple[Dose, ...]:
-    """Doses of an arm until treatment ends."""
-    regimen = experiment.regimens[experiment.arms[arm].regimen]
-    return expand(regimen, until_day=experiment.trial.treatment_days, weight_kg=experiment.host.weight_kg)
+    """Doses of an arm until treatment ends, as they are planned on the track on which its subjects start."""
+    return _doses(experiment, arm, None)
+
+
+def arm_tracks(experiment: Experiment) -> list[tuple[str, str]]:
+    """Arm and name of every track of doses; each arm has one or more, in a row."""
+    return [(name, track) for name, arm in experiment.arms.items() for track in track_names(experiment.regimens[arm.regimen])]
 
 
 def drugs_given(experiment: Experiment) -> list[str]:
@@ -122,10 +131,12 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     """All numbers of the model for the rows; `grid_days` is the grid of the trial, on which doses are given."""
     host, cell = experiment.host, cell_params(experiment.cell)
     drugs = drugs_given(experiment)
-    doses = [arm_doses(experiment, arm) for arm in experiment.arms]
+    tracks = arm_tracks(experiment)
+    doses = [_doses(experiment, arm, track) for arm, track in tracks]
+    first_track = np.array([[arm for arm, _ in tracks].index(name) for name in experiment.arms], np.int32)[rows.arm]
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
     pk = individual_pk(experiment, drugs, rows)
-    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
+    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=first_track, grid_days=grid_days)
     by_name = {name: clone_means(experiment.leukaemias[name], experiment.cell.amounts.reference_nm, n_clones) for name in set(rows.leukaemias)}
     layout = clone_layout(experiment)
     mutation: Any = ()
@@ -154,7 +165,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         targets=target_table(experiment.drugs, drugs),
         free=np.array([free_factor(experiment.drugs[d].pharmacokinetics[host.species]) for d in drugs], np.float64),
         exposure=with_room(plan),
-        arm_of_row=rows.arm,
+        first_track=first_track,
         mutation=mutation,
     )
 
@@ -180,7 +191,7 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         targets=targets,
         free=-1,
         exposure=exposure,
-        arm_of_row=0,
+        first_track=0,
         mutation=none(params.mutation),
     )
 
@@ -200,6 +211,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata) if params.healthy else (),
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),
+        track=params.first_track,
     )
 
 

@@ -12,6 +12,7 @@ class Host:
     label: str = text("Label in figures.")
     species: str = choice("Species.", ("mouse", "human", "dish"))
     weight_kg: float = quantity("kg", "Body weight.", above=0.0)
+    body_surface_m2: float | None = quantity("m2", "Body surface; null where no dose is given by it.", above=0.0, default=None)
     blood_volume_l: float = quantity("L", "Blood volume.", above=0.0)
     carrying_capacity: float = quantity("cells", "Leukaemic burden at which division stops, K.", above=0.0)
     injected_cells: float = quantity("cells", "Leukaemic cells injected.", low=0.0)
