@@ -48,6 +48,8 @@ def _drug_problems(experiment: Experiment, event: DoseEvent, key: str) -> Iterat
         yield f"{key}.drug = {event.drug}: has no pharmacokinetics for the host's species '{species}' (it has: {known})."
     elif event.steady_state and drug.pharmacokinetics[species].clearance_l_per_h == 0.0:
         yield f"{key}.steady_state = true: '{event.drug}' is not eliminated, so it has no steady state."
+    elif event.steady_state and event.interval_days * HOURS_PER_DAY < event.duration_h + drug.pharmacokinetics[species].lag_h + _TOLERANCE:
+        yield f"{key}.steady_state = true: lag and infusion must be over before the next dose, {event.interval_days:g} d later."
     if event.amount_unit.endswith("_per_m2") and experiment.host.body_surface_m2 is None:
         yield f"{key}.amount_unit = {event.amount_unit}: the host has no body surface; set host.body_surface_m2 or give the amount in another unit."
 

@@ -45,7 +45,7 @@ class EventFile:
 
 
 @record
-class Assay:
+class VisitAssay:
     """How a readout is measured at a visit."""
 
     cv: float = quantity("1", "CV of the reading (log-normal with mean 1).", low=0.0, high=2.0, default=0.0)
@@ -90,7 +90,7 @@ class Regimen:
     visit_days: list[float] = listing("Days of visits.", default=())
     visit_start_day: float = quantity("d", "First of the regular visits.", low=0.0, default=0.0)
     visit_interval_days: float | None = quantity("d", "Interval of regular visits; null = none.", above=0.0, default=None)
-    assays: dict[str, Assay] = named_parts("How readouts are measured, by readout; others are read without error.", default={})
+    assays: dict[str, VisitAssay] = named_parts("How readouts are measured, by readout; others are read without error.", default={})
     rules: dict[str, DosingRule] = named_parts("Rules by name, evaluated in this order.", default={})
 
 

@@ -238,8 +238,9 @@ def _schedule(doses: Sequence[Sequence[Dose]], drugs: Sequence[str], lags_h: Flo
 
 def _earlier_doses(drug: int, interval_h: float, lag_h: float, duration_h: float) -> SteadyDoses:
     """The doses before the one that is taken now, of which the last has been entering since its own lag was over."""
-    since_h = (interval_h - lag_h) % interval_h
-    return SteadyDoses(drug, interval_h, since_h, duration_h)
+    if lag_h >= interval_h:
+        raise ValueError(f"the lag of a drug in steady state, {lag_h:g} h, must be shorter than the interval of its doses, {interval_h:g} h")
+    return SteadyDoses(drug, interval_h, interval_h - lag_h if lag_h > 0.0 else 0.0, duration_h)
 
 
 def _common_lags(lag_h: FloatArray) -> FloatArray:

@@ -53,7 +53,7 @@ def steady_state(over: Callable[[float], FloatArray], entered: FloatArray, state
     unused = np.diagonal(lost, axis1=-2, axis2=-1) <= 0.0
     if np.any(unused & (one > 0.0)):
         raise ValueError("a drug that is not eliminated has no steady state")
-    before: FloatArray = np.linalg.solve(lost + unused[..., None] * np.eye(states), one[..., None])[..., 0]
+    before = np.asarray(np.linalg.solve(lost + unused[..., None] * np.eye(states), one[..., None])[..., 0], dtype=np.float64)
     if doses.since_h == 0.0:
         return before
     return later(doses.since_h, before) + later(doses.since_h - doses.duration_h, entered)

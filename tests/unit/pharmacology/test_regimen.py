@@ -24,8 +24,8 @@ def event(**changes: Any) -> DoseEvent:
     return DoseEvent(**(values | changes))
 
 
-def doses(*events: DoseEvent, until_day: float = 1e9, weight_kg: float = 0.025) -> tuple[Dose, ...]:
-    return expand(Regimen(label="", events=list(events)), until_day=until_day, weight_kg=weight_kg)
+def doses(*events: DoseEvent, until_day: float = 1e9, weight_kg: float = 0.025, body_surface_m2: float | None = None) -> tuple[Dose, ...]:
+    return expand(Regimen(label="", events=list(events)), until_day=until_day, weight_kg=weight_kg, body_surface_m2=body_surface_m2)
 
 
 def test_one_event_is_one_dose_with_its_units_converted() -> None:
