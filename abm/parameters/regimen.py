@@ -75,6 +75,8 @@ class DosingRule:
     reduce_factor: float | None = quantity("1", "reduce: factor on all later doses; needed there.", low=0.0, high=1.0, default=None)
     track: str | None = text("switch: the track of the later doses.", default=None)
     on_days: list[float] = listing("Visits at which the rule is evaluated; none = all.", default=())
+    from_day: float = quantity("d", "First day on which the rule is evaluated.", low=0.0, default=0.0)
+    to_day: float | None = quantity("d", "Last day on which the rule is evaluated; null = no last one.", low=0.0, default=None)
     on_tracks: list[str] = listing("Tracks on which the rule is evaluated; none = all.", default=())
     delay_days: float = quantity("d", "Time from the visit to the decision.", low=0.0, default=0.0)
 

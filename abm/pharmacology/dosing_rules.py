@@ -104,6 +104,13 @@ def reading_name(condition: Condition) -> str:
     return condition.readout if condition.drug is None else f"{condition.readout}/{condition.drug}"
 
 
+def is_evaluated(rule: DosingRule, day: float) -> bool:
+    """Whether a rule is evaluated at a visit on a day."""
+    if rule.on_days and not any(abs(day - other) < SAME_DAY for other in rule.on_days):
+        return False
+    return rule.from_day - SAME_DAY <= day and (rule.to_day is None or day <= rule.to_day + SAME_DAY)
+
+
 def is_met(condition: Condition, readings: Readings) -> Mask:
     """Where a condition is read (rows,); never where there is no reading (NaN)."""
     value = readings[reading_name(condition)]
@@ -131,7 +138,7 @@ def visit(rules: RuleSet, state: RuleState, readings: Readings, day: float) -> t
     """Evaluate the rules at a visit, after what was due on the day was carried out."""
     decisions: list[Decision] = []
     for number, rule in enumerate(rules.rules):
-        if rule.on_days and not any(abs(day - other) < SAME_DAY for other in rule.on_days):
+        if not is_evaluated(rule, day):
             continue
         met = is_met(rule.when, readings)
         action = _wanted(rules, state, number, met, readings)

@@ -114,6 +114,12 @@ def test_a_late_decision_is_made_whatever_is_read_in_between() -> None:
     assert decisions[4] == [Decision(0, "resume venetoclax", 5.0)]
 
 
+def test_a_rule_is_evaluated_between_its_days() -> None:
+    rules = rules_of(neutropenia=hold(until=None, from_day=1.0, to_day=2.0))
+    assert [gate[1] for gate in gates(rules, [0.1, 0.1])] == [1.0, 0.0]
+    assert [gate[1] for gate in gates(rules, [0.1, 9.0, 9.0, 0.1])] == [1.0, 1.0, 1.0, 1.0]
+
+
 def test_no_reading_is_no_reason() -> None:
     assert gates(rules_of(neutropenia=hold(), high=hold(when=HIGH)), [np.nan], mrd=np.nan) == [[1, 1]]
 

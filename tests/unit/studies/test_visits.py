@@ -61,6 +61,7 @@ def run(folder: Path | None = None, *, stop_after: int = 10**9, resume: bool = F
             "trial.start_human_cd45_percent=0",
             "trial.treatment_days=4",
             "trial.follow_up_days=4",
+            "readout.cell_snapshot_days=[]",
             "progress=false",
         ]
     )
@@ -104,7 +105,7 @@ def test_every_decision_is_an_event_with_its_reading() -> None:
 
 def test_a_run_that_was_stopped_amid_a_hold_and_before_a_late_decision_continues_to_the_same_bits(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match=r"day 2\.0 of the trial"):
-        run(tmp_path, stop_after=1)
+        run(tmp_path, stop_after=2)
     continued = run(tmp_path, resume=True)
     for arm in REGIMENS:
         assert_same_arms(whole(), continued, arm, arm)
