@@ -8,6 +8,7 @@ from abm.config.dose_matrix_checks import DISH, check_dose_matrix
 from abm.config.regimen_checks import check_regimens
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
+from abm.units import HOURS_PER_DAY
 
 _TOLERANCE = 1e-6
 # Every set of mechanisms is a kind of cells with means of its own.
