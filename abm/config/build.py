@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from abm.config.cross_checks import cross_check
+from abm.config.event_files import with_event_files
 from abm.config.schema import read_record
 from abm.config.sources_apart import with_sources
 from abm.errors import InputError, unknown_name
@@ -42,8 +43,8 @@ def build(cfg: DictConfig | Mapping[str, Any]) -> Experiment:
     Raises:
         InputError: one line per value that is refused.
     """
-    tree = plain(cfg)
     problems: list[str] = []
+    tree = with_event_files(plain(cfg), problems)
     experiment = read_record(Experiment, tree, "", problems)
     if experiment is not None:
         experiment = _read_task_keys(experiment, tree, problems)
@@ -77,7 +78,7 @@ def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def stored_config(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
     """What a result stores: the composed tree with its sources, without the library entries that the run does not use."""
-    tree: dict[str, Any] = with_sources(plain(cfg))
+    tree: dict[str, Any] = with_sources(with_event_files(plain(cfg), []))
     for name in LIBRARIES:
         used = getattr(experiment, name)
         tree[name] = {key: value for key, value in (tree.get(name) or {}).items() if key in used}

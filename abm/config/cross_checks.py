@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abm.config.dose_matrix_checks import DISH, check_dose_matrix
-from abm.config.drug_checks import check_drug, kinetics_problem
+from abm.config.regimen_checks import check_regimens
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Growth
@@ -33,7 +33,7 @@ def cross_check(experiment: Experiment, problems: list[str]) -> None:
     if experiment.host.species == DISH:
         problems.append(f"host.species = {DISH}: nothing but a dose matrix is run in a dish; choose another host, or experiment=dose_matrix.")
     _check_arms(experiment, problems)
-    _check_regimens(experiment, problems)
+    check_regimens(experiment, problems)
     _check_cohort(experiment, problems)
     _check_mix(experiment, problems)
     _check_start(experiment, problems)
@@ -60,30 +60,6 @@ def _check_arms(experiment: Experiment, problems: list[str]) -> None:
     for name, arm in experiment.arms.items():
         if arm.regimen not in experiment.regimens:
             problems.append(str(unknown_name(f"arms.{name}.regimen", arm.regimen, experiment.regimens, noun="regimen")))
-
-
-def _check_regimens(experiment: Experiment, problems: list[str]) -> None:
-    """Doses of the arms' regimens; a regimen that no arm uses may name what it likes."""
-    checked: set[str] = set()
-    for regimen in dict.fromkeys(arm.regimen for arm in experiment.arms.values()):
-        if regimen not in experiment.regimens:
-            continue
-        for index, event in enumerate(experiment.regimens[regimen].events):
-            key = f"regimens.{regimen}.events[{index}]"
-            if event.drug not in experiment.drugs:
-                problems.append(str(unknown_name(f"{key}.drug", event.drug, experiment.drugs, noun="drug")))
-            else:
-                drug = experiment.drugs[event.drug]
-                problem = kinetics_problem(drug, experiment.host)
-                if problem:
-                    problems.append(f"{key}.drug = {event.drug}: {problem}")
-                if event.drug not in checked:
-                    checked.add(event.drug)
-                    problems += check_drug(event.drug, drug)
-            if any(day < 0 for day in event.skip_days):
-                problems.append(f"{key}.skip_days = {list(event.skip_days)}: days count from randomisation, day 0.")
-            if event.duration_h > event.interval_days * HOURS_PER_DAY and event.additional > 0:
-                problems.append(f"{key}.duration_h = {event.duration_h:g}: an infusion must end before the next one, {event.interval_days:g} d later.")
 
 
 def _check_cohort(experiment: Experiment, problems: list[str]) -> None:

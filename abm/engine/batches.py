@@ -93,6 +93,12 @@ class Batches:
         whole: Carry = _joined([part.carry() for part in self._parts])
         return whole
 
+    def replace_rows(self, **arrays: np.ndarray) -> None:
+        """See `Simulation.replace_rows`."""
+        parts = {name: np.split(rows, len(self._parts)) for name, rows in arrays.items()}
+        for number, part in enumerate(self._parts):
+            part.replace_rows(**{name: rows[number] for name, rows in parts.items()})
+
     def freeze(self, finished: np.ndarray) -> None:
         """See `Simulation.freeze`."""
         for part, rows in zip(self._parts, np.split(finished, len(self._parts)), strict=True):

@@ -74,7 +74,7 @@ class XenograftParams(NamedTuple):
     targets: Any
     free: Any  # (drugs,) free at the cell over total
     exposure: Any
-    arm_of_row: Any  # int32 (rows,)
+    first_track: Any  # int32 (rows,), the track of doses on which each row starts
     mutation: Any = ()  # `abm.models.mutation.MutationParams`; () where nothing mutates
     penetration: Any = ()  # float64 (drugs,), share of the free concentration in the sanctuary; () without one
 
@@ -99,11 +99,12 @@ class RowState(NamedTuple):
     burden: Any  # float64 (rows,), leukaemic cells at the start of the last step
     clones: Any = ()  # `abm.engine.clones.CloneTable`; () where nothing mutates
     occupied_inside: Any = ()  # float64 (rows, drugs), mTORC1 occupancy in the sanctuary; () without one
+    track: Any = ()  # int32 (rows,), entry of the exposure plan from which doses are given
 
 
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
     """Advance the drugs of every row over step k and say what they do to its cells."""
-    step = advance_exposure(rows.drug_state, params.exposure, k, params.arm_of_row, rows.gate)
+    step = advance_exposure(rows.drug_state, params.exposure, k, rows.track, rows.gate)
     mean_free = step.mean_nm * params.free
     occupied, block = advance_mtorc1_block(rows.occupied, mean_free, params.targets, h, relaxation_per_day(params.cell.mtorc1))
     action = drive(mean_free, params.targets)

@@ -33,7 +33,7 @@ from abm.pharmacology.compartments import IndividualPk, individual_parameters
 from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, concentration_nm, plan_exposure
 from abm.pharmacology.plan_shapes import with_room
-from abm.pharmacology.regimen import Dose, expand
+from abm.pharmacology.regimen import Dose, expand, track_names
 from abm.streams import subject_generator, subject_uniforms
 from abm.subject import SubjectTable
 
@@ -120,10 +120,19 @@ def individual_pk(experiment: Experiment, drugs: list[str], rows: Rows) -> Indiv
     return IndividualPk.stack(per_drug, rows=len(rows.keys))
 
 
+def _doses(experiment: Experiment, arm: str, track: str | None) -> tuple[Dose, ...]:
+    regimen, host = experiment.regimens[experiment.arms[arm].regimen], experiment.host
+    return expand(regimen, until_day=experiment.trial.treatment_days, weight_kg=host.weight_kg, body_surface_m2=host.body_surface_m2, track=track)
+
+
 def arm_doses(experiment: Experiment, arm: str) -> tuple[Dose, ...]:
-    """Doses of an arm until treatment ends."""
-    regimen = experiment.regimens[experiment.arms[arm].regimen]
-    return expand(regimen, until_day=experiment.trial.treatment_days, weight_kg=experiment.host.weight_kg)
+    """Doses of an arm until treatment ends, as they are planned on the track on which its subjects start."""
+    return _doses(experiment, arm, None)
+
+
+def arm_tracks(experiment: Experiment) -> list[tuple[str, str]]:
+    """Arm and name of every track of doses; each arm has one or more, in a row."""
+    return [(name, track) for name, arm in experiment.arms.items() for track in track_names(experiment.regimens[arm.regimen])]
 
 
 def drugs_given(experiment: Experiment) -> list[str]:
@@ -143,10 +152,12 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     """All numbers of the model for the rows; `grid_days` is the grid of the trial, on which doses are given."""
     host, cell = experiment.host, cell_params(experiment.cell)
     drugs = drugs_given(experiment)
-    doses = [arm_doses(experiment, arm) for arm in experiment.arms]
+    tracks = arm_tracks(experiment)
+    doses = [_doses(experiment, arm, track) for arm, track in tracks]
+    first_track = np.array([[arm for arm, _ in tracks].index(name) for name in experiment.arms], np.int32)[rows.arm]
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
     pk = individual_pk(experiment, drugs, rows)
-    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=rows.arm, grid_days=grid_days)
+    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=first_track, grid_days=grid_days)
     layout = clone_layout(experiment)
     mutation: Any = ()
     if layout.mechanisms:
@@ -175,7 +186,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         targets=target_table(experiment.drugs, drugs),
         free=np.array([free_factor(host_pharmacokinetics(experiment.drugs[d], host)) for d in drugs], np.float64),
         exposure=with_room(plan),
-        arm_of_row=rows.arm,
+        first_track=first_track,
         mutation=mutation,
         penetration=_penetration(experiment, drugs),
     )
@@ -222,7 +233,7 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         targets=targets,
         free=-1,
         exposure=exposure,
-        arm_of_row=0,
+        first_track=0,
         mutation=none(params.mutation),
         penetration=none(params.penetration),
     )
@@ -244,6 +255,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),
         occupied_inside=empty if layout.sanctuary >= 0 else (),
+        track=params.first_track,
     )
 
 

@@ -28,6 +28,7 @@ from abm.errors import unknown_name
 from abm.pharmacology.compartments import INPUT, INTEGRAL, FloatArray, Flow, IndividualPk
 from abm.pharmacology.regimen import Dose
 from abm.pharmacology.schedule import InputKind, Schedule
+from abm.pharmacology.steady_state import SteadyDoses, steady_state
 from abm.units import HOURS_PER_DAY, mg_per_l_to_nmol_per_l
 
 
@@ -48,8 +49,8 @@ class ExposurePlan:
     input_integral: jax.Array | FloatArray  # (U, rows, drugs) nmol/L day per mg given
     input_before: jax.Array | FloatArray  # (U, rows, drugs, N) what acts just before the input, from the state at the start
     input_starts: jax.Array | NDArray[np.bool_]  # (U,) whether a dose starts, not merely continues
-    entry_input: jax.Array | NDArray[np.int32]  # (K, arms, drugs, E) kind of input
-    entry_amount: jax.Array | FloatArray  # (K, arms, drugs, E) mg given; bioavailability is in the inputs
+    entry_input: jax.Array | NDArray[np.int32]  # (K, tracks, drugs, E) kind of input
+    entry_amount: jax.Array | FloatArray  # (K, tracks, drugs, E) mg given; bioavailability is in the inputs
     weights: jax.Array | FloatArray  # (rows, drugs, N) what acts per mg of each state; 1 for the central compartment of a plain drug
     to_nm: jax.Array | FloatArray  # (rows, drugs) nmol/L per mg of what acts
     initial_state: jax.Array | FloatArray  # (rows, drugs, N) mg
@@ -83,14 +84,14 @@ class ExposureStep(NamedTuple):
     dosed: jax.Array  # bool: whether a dose started to enter within the step
 
 
-def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int, arm_of_row: jax.Array, gate: jax.Array) -> ExposureStep:
+def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int, track: jax.Array, gate: jax.Array) -> ExposureStep:
     """Advance all subjects over one step, exactly.  Jittable with a traced step.
 
     Args:
         state: Amounts (rows, drugs, N), mg, float64, at the start of the step.
         plan: Plan of the run.
         step: Number k of the step.
-        arm_of_row: Arm of each row (rows,), int32.
+        track: Track of doses of each row in this step (rows,), int32.
         gate: Factor (rows, drugs), float64, on all that enters in this step, infusions under way included.
 
     Raises:
@@ -100,8 +101,8 @@ def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int
         raise TypeError(f"exposure is computed in float64, not {state.dtype}: enable jax_enable_x64")
     length = _at(plan.step_kind, step)
     propagator = _at(plan.propagator, length)
-    entry_input = jnp.take(_at(plan.entry_input, step), arm_of_row, axis=0)
-    entry_amount = jnp.take(_at(plan.entry_amount, step), arm_of_row, axis=0)
+    entry_input = jnp.take(_at(plan.entry_input, step), track, axis=0)
+    entry_amount = jnp.take(_at(plan.entry_amount, step), track, axis=0)
     after = _weighted(propagator, state[:, :, None, :])
     exposure = _weighted(_at(plan.integral, length), state)
     dosed = jnp.zeros(state.shape[:2], dtype=bool)
@@ -160,8 +161,8 @@ def plan_exposure(
         pk: Parameters of every row and drug, (rows, drugs).
         drugs: Names of the drugs in the order of the arrays.
         molar_mass_g_per_mol: Molar mass of each drug.
-        doses: Doses of each arm.  Doses after the end of the grid are not given.
-        arm_of_row: Arm of each row (rows,).
+        doses: Doses of each track.  Doses after the end of the grid are not given.
+        arm_of_row: Track on which each row starts (rows,); an arm without tracks is a track.
         grid_days: Times t_0 < ... < t_K of the steps, in days; steps need not be equal.
 
     Returns:
@@ -173,10 +174,10 @@ def plan_exposure(
     """
     schedule = _schedule(doses, drugs, _common_lags(pk.lag_h), grid_days)
     to_nm = np.array([mg_per_l_to_nmol_per_l(mass) for mass in molar_mass_g_per_mol], dtype=np.float64) / pk.central_volume_l
-    return _assemble(pk, schedule, to_nm, schedule.initial_mg[arm_of_row] * pk.bioavailability)
+    return _assemble(pk, schedule, to_nm, arm_of_row)
 
 
-def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, initial_mg: FloatArray) -> ExposurePlan:
+def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, track: NDArray[np.integer]) -> ExposurePlan:
     flow = Flow(pk)
     nm_days = to_nm / HOURS_PER_DAY
     over = np.stack([flow.over(float(hours)) for hours in schedule.length_h])
@@ -196,21 +197,55 @@ def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, initial_m
         entry_amount=entry_amount,
         weights=flow.weights,
         to_nm=to_nm,
-        initial_state=initial_mg[..., None] * flow.entry[..., : flow.states],
+        initial_state=_initial_state(schedule, flow, pk.bioavailability, track),
     )
+
+
+def _initial_state(schedule: Schedule, flow: Flow, bioavailability: FloatArray, track: NDArray[np.integer]) -> FloatArray:
+    """State (rows, drugs, N) after the doses, and the steady states, at exactly the first time."""
+    initial: FloatArray = (schedule.initial_mg[track] * bioavailability)[..., None] * flow.entry[..., : flow.states]
+    for number, drug, amount_mg, doses in schedule.initial_steady:
+        here = track == number
+        initial[here, drug] += amount_mg * bioavailability[here, drug, None] * _steady_amounts(flow, doses)[here, drug]
+    return initial
+
+
+def _steady_amounts(flow: Flow, doses: SteadyDoses) -> FloatArray:
+    """State per mg that infinitely many doses have left, (rows, drugs, N); nothing for other drugs, which may have no steady state."""
+    amounts = np.zeros((*flow.shape, flow.states))
+
+    def over(hours: float) -> FloatArray:
+        return flow.over(hours)[:, doses.drug]
+
+    amounts[:, doses.drug] = steady_state(over, _entered(flow, doses.duration_h)[:, doses.drug], flow.states, doses)
+    return amounts
+
+
+def _entered(flow: Flow, hours: float) -> FloatArray:
+    """State per mg at the end of an input, (rows, drugs, N + 2)."""
+    return flow.over(hours)[..., INPUT] / hours if hours > 0.0 else flow.entry
 
 
 def _schedule(doses: Sequence[Sequence[Dose]], drugs: Sequence[str], lags_h: FloatArray, grid_days: FloatArray) -> Schedule:
     index = {name: number for number, name in enumerate(drugs)}
-    schedule = Schedule(grid_days, arms=len(doses), drugs=len(drugs))
-    for arm, given in enumerate(doses):
+    schedule = Schedule(grid_days, tracks=len(doses), drugs=len(drugs))
+    for track, given in enumerate(doses):
         for dose in given:
             if dose.drug not in index:
                 raise unknown_name("dose", dose.drug, drugs, noun="drug")
             drug = index[dose.drug]
-            start_h = dose.time_days * HOURS_PER_DAY + float(lags_h[drug])
-            schedule.add(arm, drug, start_h, dose.duration_days * HOURS_PER_DAY, dose.amount_mg)
+            time_h, lag_h, duration_h = dose.time_days * HOURS_PER_DAY, float(lags_h[drug]), dose.duration_days * HOURS_PER_DAY
+            schedule.add(track, drug, time_h + lag_h, duration_h, dose.amount_mg)
+            if dose.steady_interval_days > 0.0:
+                schedule.add_steady(track, drug, time_h, dose.amount_mg, _earlier_doses(drug, dose.steady_interval_days * HOURS_PER_DAY, lag_h, duration_h))
     return schedule
+
+
+def _earlier_doses(drug: int, interval_h: float, lag_h: float, duration_h: float) -> SteadyDoses:
+    """The doses before the one that is taken now, of which the last has been entering since its own lag was over."""
+    if lag_h >= interval_h:
+        raise ValueError(f"the lag of a drug in steady state, {lag_h:g} h, must be shorter than the interval of its doses, {interval_h:g} h")
+    return SteadyDoses(drug, interval_h, interval_h - lag_h if lag_h > 0.0 else 0.0, duration_h)
 
 
 def _common_lags(lag_h: FloatArray) -> FloatArray:
@@ -226,7 +261,9 @@ def _input_tables(flow: Flow, kind: InputKind | None, lengths: FloatArray) -> tu
         nothing = np.zeros((*flow.shape, flow.states))
         return nothing, nothing[..., 0], nothing
     width = kind.stop_h - kind.start_h
-    entered = flow.over(width)[..., INPUT] / width if width > 0.0 else flow.entry
+    entered = _entered(flow, width)
+    if kind.steady.interval_h > 0.0:
+        entered = np.concatenate([_steady_amounts(flow, kind.steady), np.zeros((*flow.shape, 2))], axis=-1)
     after = flow.over(float(lengths[kind.length]) - kind.stop_h)
     # Explicit sums over the compartments: the same order for any number of rows.
     moved = after[..., 0] * entered[..., 0, None]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abm.pharmacology.compartments import FloatArray
+from abm.pharmacology.steady_state import SteadyDoses
 from abm.units import HOURS_PER_DAY
 
 SAME_MOMENT_H = 1e-9
@@ -31,40 +32,53 @@ class InputKind(NamedTuple):
     start_h: float
     stop_h: float
     length: int
+    steady: SteadyDoses = SteadyDoses()  # not a dose but the state that earlier doses have left
 
 
 class Schedule:
-    """Doses of all arms, placed into steps.
+    """Doses of all tracks, placed into steps.
 
     Attributes:
         kinds: Kinds of input in use; the first, None, gives nothing.
-        initial_mg: Amounts given at exactly the first time, (arms, drugs).
+        initial_mg: Amounts given at exactly the first time, (tracks, drugs).
+        initial_steady: Track, drug, amount and doses of every steady state at exactly the first time.
         step_kind: Index of the length of each step, (K,).
         length_h: Distinct lengths of steps, hours (H,).
     """
 
-    def __init__(self, grid_days: FloatArray, *, arms: int, drugs: int) -> None:
+    def __init__(self, grid_days: FloatArray, *, tracks: int, drugs: int) -> None:
         self.kinds: list[InputKind | None] = [None]
-        self.initial_mg = np.zeros((arms, drugs))
+        self.initial_mg = np.zeros((tracks, drugs))
+        self.initial_steady: list[tuple[int, int, float, SteadyDoses]] = []
         self._grid_h = grid_days * HOURS_PER_DAY
         self.step_kind, self.length_h = step_lengths(self._grid_h)
         self._entries: dict[tuple[int, int, int], dict[InputKind, float]] = {}
 
-    def add(self, arm: int, drug: int, start_h: float, duration_h: float, amount_mg: float) -> None:
+    def add(self, track: int, drug: int, start_h: float, duration_h: float, amount_mg: float) -> None:
         """Place one dose that starts to enter at `start_h`, lag included; raise ValueError if that is before the grid."""
         if duration_h > SHORTEST_INFUSION_H:
-            self._infuse(arm, drug, start_h, start_h + duration_h, amount_mg)
+            self._infuse(track, drug, start_h, start_h + duration_h, amount_mg)
             return
         step, offset = self._place(start_h)
         if step == 0 and offset == 0.0:
-            self.initial_mg[arm, drug] += amount_mg
+            self.initial_mg[track, drug] += amount_mg
         elif offset == 0.0:
-            self._enter(step - 1, arm, drug, self._bolus(step - 1, self._length_h(step - 1)), amount_mg)
+            self._enter(step - 1, track, drug, self._bolus(step - 1, self._length_h(step - 1)), amount_mg)
         elif step < len(self.step_kind):
-            self._enter(step, arm, drug, self._bolus(step, offset), amount_mg)
+            self._enter(step, track, drug, self._bolus(step, offset), amount_mg)
+
+    def add_steady(self, track: int, drug: int, time_h: float, amount_mg: float, doses: SteadyDoses) -> None:
+        """Place the state that `doses` of `amount_mg` each have left at a moment; raise ValueError if that is before the grid."""
+        step, offset = self._place(time_h)
+        if step == 0 and offset == 0.0:
+            self.initial_steady.append((track, drug, amount_mg, doses))
+            return
+        step, offset = (step, offset) if offset > 0.0 else (step - 1, self._length_h(step - 1))
+        if step < len(self.step_kind):
+            self._enter(step, track, drug, InputKind(True, offset, offset, self._length(step), doses), amount_mg)
 
     def entries(self) -> tuple[NDArray[np.int32], FloatArray]:
-        """Kinds and amounts, (K, arms, drugs, E)."""
+        """Kinds and amounts, (K, tracks, drugs, E)."""
         most = max([len(found) for found in self._entries.values()], default=1)
         shape = (len(self.step_kind), *self.initial_mg.shape, most)
         kinds, amounts = np.zeros(shape, dtype=np.int32), np.zeros(shape)
@@ -82,20 +96,20 @@ class Schedule:
         offset = time_h - float(self._grid_h[step])
         return step, round(offset, OFFSET_DECIMALS) if offset > SAME_MOMENT_H else 0.0
 
-    def _infuse(self, arm: int, drug: int, start_h: float, stop_h: float, amount_mg: float) -> None:
+    def _infuse(self, track: int, drug: int, start_h: float, stop_h: float, amount_mg: float) -> None:
         (first, begin), (last, end) = self._place(start_h), self._place(stop_h)
         for step in range(first, min(last + (end > 0.0), len(self.step_kind))):
             whole = self._length_h(step)
             part = InputKind(step > first, begin if step == first else 0.0, end if step == last else whole, self._length(step))
-            self._enter(step, arm, drug, part, amount_mg * ((part.stop_h - part.start_h) / (stop_h - start_h)))
+            self._enter(step, track, drug, part, amount_mg * ((part.stop_h - part.start_h) / (stop_h - start_h)))
 
     def _bolus(self, step: int, offset_h: float) -> InputKind:
         return InputKind(False, offset_h, offset_h, self._length(step))
 
-    def _enter(self, step: int, arm: int, drug: int, kind: InputKind, amount_mg: float) -> None:
+    def _enter(self, step: int, track: int, drug: int, kind: InputKind, amount_mg: float) -> None:
         if kind not in self.kinds:
             self.kinds.append(kind)
-        found = self._entries.setdefault((step, arm, drug), {})
+        found = self._entries.setdefault((step, track, drug), {})
         found[kind] = found.get(kind, 0.0) + amount_mg
 
     def _length(self, step: int) -> int:

@@ -36,6 +36,7 @@ from abm.studies.lead_in import LeadIn, run_lead_in
 from abm.studies.snapshots import snapshot
 from abm.studies.subject_table import subject_table
 from abm.studies.trial_result import assemble
+from abm.studies.visits import Visits
 from abm.subject import SubjectTable, cohort_subjects, mixed_subjects
 from abm.units import HOURS_PER_DAY, hours_to_days
 
@@ -65,7 +66,8 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     trial.run(lead_in)
     clock["trial"] = time.monotonic()
     before = _lead_in_view(experiment, subjects, mechanisms, lead_in)
-    result = assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock)
+    decisions = trial.visits.events()
+    result = assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock, decisions)
     who = subject_table(experiment, trial.rows, trial.labels, lead_in.randomised_day)
     return dataclasses.replace(result, tables={**result.tables, "subjects": who})
 
@@ -132,6 +134,7 @@ class _Trial:
         self.looks: list[Observation] = []
         self.snapshots: dict[str, CellSnapshot] = {}
         self.stops = sorted({*boundaries_every(self.grid, experiment.readout.interval_hours), *self._visits()})
+        self.visits = Visits(experiment, self.labels, self.leukaemias, self.rows.keys, self.grid)
 
     def _visits(self) -> list[int]:
         """Step boundaries nearest to the visits at which to look changes nothing."""
@@ -153,6 +156,7 @@ class _Trial:
         self.simulation = self._simulation(carry, 0)
         self.looks = [self.simulation.observe(observe)]
         self._snap(0.0)
+        self.visits.hold(0, self.simulation, self.looks[0])
 
     def _clones(self, forked: Carry, lead_in: LeadIn) -> Any:
         """Clone tables at randomisation; days count from it."""
@@ -170,7 +174,9 @@ class _Trial:
         like = start_carry(self.model, packets, rows)
         self.simulation = self._simulation(like, 0)
         look = self.simulation.shape_of(observe)
-        tree = self.keeper.load({"carry": like, "day": burden, "lead_in": [look] * header["lead_in"], "looks": [look] * header["looks"]})
+        books = {"visits": self.visits.state, "looks": [look] * header["looks"], "lead_in": [look] * header["lead_in"]}
+        tree = self.keeper.load({"carry": like, "day": burden, **books})
+        self.visits.state, self.visits.decisions = tree["visits"], header["decisions"]
         self.simulation = self._simulation(tree["carry"], header["step"])
         self.looks = tree["looks"]
         return LeadIn(carry=tree["carry"], randomised_day=np.asarray(tree["day"]), looks=tree["lead_in"], times=header["times"])
@@ -185,16 +191,21 @@ class _Trial:
             self.simulation.run_to(k)
             if k in self.stops:
                 text = self._look(k)
+            self.visits.hold(k, self.simulation, self.looks[-1] if k in self.stops else None)
             self.context.progress.update(self.grid.times[k] / days, f"day {self.grid.times[k]:.0f}{text}")
-            header = {"looks": len(self.looks), "lead_in": len(lead_in.looks), "times": lead_in.times}
-            self.keeper.offer("trial", self.simulation, k, header, lambda: {"day": lead_in.randomised_day, "lead_in": lead_in.looks, "looks": self.looks})
+            header = {"looks": len(self.looks), "lead_in": len(lead_in.looks), "times": lead_in.times, "decisions": self.visits.decisions}
+            self.keeper.offer("trial", self.simulation, k, header, lambda: self._books(lead_in))
         self._check_places()
         self.context.progress.update(1.0)
 
+    def _books(self, lead_in: LeadIn) -> dict[str, Any]:
+        """What a checkpoint holds beside the state of the program."""
+        return {"day": lead_in.randomised_day, "lead_in": lead_in.looks, "looks": self.looks, "visits": self.visits.state}
+
     def _pauses(self) -> list[int]:
-        """Step boundaries at which to report and to keep a checkpoint: all looks, and packings, where a pause changes nothing."""
+        """Step boundaries at which to report and to keep a checkpoint: all looks and visits, and packings, where a pause changes nothing."""
         every = max(1, round(self.experiment.engine.chunk_days * 24.0 / self.experiment.engine.packing_hours))
-        return sorted({*self.stops, *(int(k) for k in np.flatnonzero(self.grid.pack)[every - 1 :: every])})
+        return sorted({*self.stops, *(k for k in self.visits.steps if k > 0), *(int(k) for k in np.flatnonzero(self.grid.pack)[every - 1 :: every])})
 
     def _look(self, k: int) -> str:
         """Record the state at a step boundary; returns what is to be said of it."""

@@ -37,8 +37,9 @@ def assemble(
     cells: dict[str, CellSnapshot],
     simulation: Simulation | Batches,
     clock: dict[str, float],
+    decisions: pd.DataFrame,
 ) -> RunResult:
-    """The result of a trial."""
+    """The result of a trial; `decisions` are events that the dosing rules made."""
     randomised = np.isfinite(lead_in.randomised_day).reshape(-1, len(view.subjects))
     in_trial = np.broadcast_to(randomised, (len(view.arms), len(view.subjects)))
     series = read_series(view)
@@ -49,7 +50,7 @@ def assemble(
     material = Material(experiment, view, series, clones, twin)
     endpoints = _endpoints(material)
     series, endpoints = _masked(series, in_trial, counts=True), _masked(endpoints, in_trial, counts=False)
-    events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints))
+    events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints), _of_the_trial(decisions, view, in_trial))
     tables = all_tables(material, endpoints)
     wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
     config = yaml.safe_load(context.config_yaml) or {}
@@ -77,6 +78,12 @@ def _joined(*tables: pd.DataFrame) -> pd.DataFrame:
     """Tables one below the other; empty ones, whose columns have no type, are left out."""
     filled = [t for t in tables if len(t)]
     return pd.concat(filled, ignore_index=True) if filled else tables[0]
+
+
+def _of_the_trial(decisions: pd.DataFrame, view: View, in_trial: np.ndarray) -> pd.DataFrame:
+    """Decisions about subjects that were randomised."""
+    taking_part = {(arm, subject) for a, arm in enumerate(view.arms) for s, subject in enumerate(view.subjects) if in_trial[a, s]}
+    return decisions[[pair in taking_part for pair in zip(decisions["arm"], decisions["subject"], strict=True)]]
 
 
 def device_name(simulation: Simulation | Batches) -> str:
