@@ -83,6 +83,16 @@ class HealthyState(NamedTuple):
     stem: Any = ()  # `abm.models.stem_cells.StemState`; () where lineages are fed at a constant rate
 
 
+def without_books(state: HealthyState) -> HealthyState:
+    """The same cells with nothing booked, as at the start of a clock; NumPy arrays."""
+    nothing = np.zeros_like(np.asarray(state.births))
+    fresh = state._replace(births=nothing, deaths=nothing, gained=nothing, lost=nothing)
+    if not state.stem:
+        return fresh
+    none = np.zeros_like(np.asarray(state.stem.births))
+    return fresh._replace(stem=state.stem._replace(births=none, deaths=none, lost=none))
+
+
 def competence_levels(strata: int) -> int:
     """Levels of BMF competence among `strata` strata: the largest divisor up to the square root."""
     return max(d for d in range(1, int(strata**0.5) + 1) if strata % d == 0)

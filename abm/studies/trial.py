@@ -22,6 +22,7 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid
 from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.errors import InputError, RunFault
+from abm.models.healthy import without_books
 from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
@@ -150,8 +151,7 @@ class _Trial:
         forked: Carry = jax.tree.map(lambda x: np.asarray(x)[self.source], lead_in.carry)
         burden = np.asarray(total_count(forked.packets)).sum(1)
         fresh = start_rows(self.params, self.experiment, burden)
-        nothing = np.zeros_like(np.asarray(forked.rows.healthy.births))
-        healthy = forked.rows.healthy._replace(births=nothing, deaths=nothing, gained=nothing, lost=nothing)
+        healthy = without_books(forked.rows.healthy)
         carry = start_carry(self.model, jax.tree.map(jax.numpy.asarray, forked.packets), fresh._replace(healthy=healthy, clones=self._clones(forked, lead_in)))
         self.simulation = self._simulation(carry, 0)
         self.looks = [self.simulation.observe(observe)]
