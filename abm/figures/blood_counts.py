@@ -1,4 +1,4 @@
-"""Blood counts relative to the vehicle twin over time."""
+"""Blood counts over time: of mice relative to the vehicle twin, of patients in their own units."""
 
 from __future__ import annotations
 
@@ -21,34 +21,48 @@ READOUTS = ("neutrophils", "platelets", "haemoglobin", "lymphocytes")
 
 
 def blood_counts(run: Any) -> Figure:
-    """Neutrophils, platelets and haemoglobin in % of the same subject's vehicle arm; rows are leukaemias.
+    """Neutrophils, platelets and haemoglobin; rows are leukaemias.
 
-    In a parallel design the reference is the median of the vehicle arm; without a vehicle, day 0.
+    Of mice in % of the same subject's vehicle arm; in a parallel design the reference is the median of the
+    vehicle arm; without a vehicle, day 0.  Of patients as counted.
     """
     view = as_view(run)
     readouts = [r for r in READOUTS if view.has(r)]
     if not readouts:
         view.need(*READOUTS[:3])
     with look():
-        groups = list(view.groups.items())
-        sheet = Sheet(view, len(groups), len(readouts), 2.0 if len(groups) > 1 else 4.0, left=1.35, down=0.22)
+        groups, counted = list(view.groups.items()), view.species() == "human"
+        each: dict[str, Any] = {"share_y": "col", "across": 0.55} if counted else {}
+        sheet = Sheet(view, len(groups), len(readouts), 2.0 if len(groups) > 1 else 4.0, left=1.35, down=0.22, **each)
         panels = sheet.panels
         top = 0.0
         for column, readout in enumerate(readouts):
-            percent, reference = relative(view, readout)
+            shown, reference = (_counted(view, readout), "") if counted else relative(view, readout)
+            units = view.series[readout].attrs.get("units", "")
             for row, (name, members) in enumerate(groups):
                 axes = panels[row, column]
-                top = max(top, _draw(axes, view, percent[:, members]))
+                top = max(top, _draw(axes, view, shown[:, members], relative=not counted))
                 day_axis(axes, view, label=row == len(groups) - 1)
                 if row == 0:
-                    axes.set_title(readout.capitalize())
+                    axes.set_title(f"{readout.capitalize()} ({units})" if counted else readout.capitalize())
                 if column == 0:
-                    axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", name) if name else "", 22), f"% of {reference}"]), fontsize=12)
-        _scale(panels[0, 0], top)
-        notes = ["Thin lines: single mice; thick line: median of the arm. Dashed: 60 % of the reference."]
-        if top > _LINEAR_TOP:
+                    what = [] if counted else [f"% of {reference}"]
+                    axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", name) if name else "", 22), *what]), fontsize=12)
+        notes = [f"Thin lines: single {view.subject_noun(2)}; thick line: median of the arm."]
+        if counted:
+            for axes in panels[0]:
+                axes.set_ylim(bottom=0.0)
+        else:
+            _scale(panels[0, 0], top)
+            notes[0] += " Dashed: 60 % of the reference."
+        if not counted and top > _LINEAR_TOP:
             notes.append("Above 100 %: leukaemia crowds out the blood of the vehicle twin. The harm of the drugs alone: experiment=healthy_mice.")
         return sheet.finish("Blood counts", arm_handles(view), notes=notes)
+
+
+def _counted(view: View, readout: str) -> np.ndarray[Any, Any]:
+    values: np.ndarray[Any, Any] = view.series[readout].transpose("arm", "subject", "time").values.astype(float)
+    return values
 
 
 def relative(view: View, readout: str) -> tuple[np.ndarray[Any, Any], str]:
@@ -79,11 +93,12 @@ def _scale(axes: Axes, top: float) -> None:
     axes.minorticks_off()
 
 
-def _draw(axes: Axes, view: View, percent: np.ndarray[Any, Any]) -> float:
-    """Draw one panel; the largest median in it."""
+def _draw(axes: Axes, view: View, percent: np.ndarray[Any, Any], *, relative: bool) -> float:
+    """Draw one panel; the largest median in it, at least 100."""
     time = view.series["time"].values
     shade_treatment(axes, view)
-    axes.axhline(60.0, color=GREY, lw=1.1, ls=(0, (5, 3)), zorder=1)
+    if relative:
+        axes.axhline(60.0, color=GREY, lw=1.1, ls=(0, (5, 3)), zorder=1)
     top = 100.0
     for i, (arm, style) in enumerate(arm_styles(view).items()):
         middle = median_over(percent[i])

@@ -43,7 +43,7 @@ def cell_state(run: Any) -> Figure:
                     axes.set_ylabel(STATES[state], fontsize=12)
             panels[row, 0].set_ylim(bottom=0.0)
         sheet.figure.align_ylabels(list(panels[:, 0]))
-        notes = ["Line: median cell; band: 5 to 95 % of leukaemic cells; both of the median mouse. No line where no leukaemic cell is left."]
+        notes = [f"Line: median cell; band: 5 to 95 % of leukaemic cells; both of the median {view.subject_noun()}. No line where no leukaemic cell is left."]
         if _half_activator(view) and "free_activator" in states:
             notes[0] += " Dashed: free activator at half of the maximal death hazard."
         return sheet.finish("Inside the leukaemic cells", arm_handles(view), notes=notes)

@@ -55,7 +55,7 @@ def applicable(run: Any) -> list[str]:
     if view.dose_matrix is not None:
         return ["dose_matrix", "dose_response"]  # its many arms are no curves of a trial
     wanted = {
-        "human_cd45": view.has("human_cd45_fraction"),
+        "human_cd45": view.has("human_cd45_fraction") and view.species() != "human",
         "waterfall": view.has("log10_reduction_at_end_of_treatment"),
         "event_free_survival": view.has("event_day") and view.has("event_observed"),
         "overall_survival": view.has("overall_survival_day"),

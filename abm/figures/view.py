@@ -90,6 +90,11 @@ class View:
         rows = pd.MultiIndex.from_product([self.arms, self.subjects])
         return self.endpoints[name].reindex(rows).to_numpy().reshape(len(self.arms), len(self.subjects))
 
+    def subject_noun(self, number: int = 1) -> str:
+        """What a subject of the run is called, in the number wanted."""
+        one, many = {"human": ("patient", "patients")}.get(self.species(), ("mouse", "mice"))
+        return one if number == 1 else many
+
     def species(self) -> str:
         """Species of the host; a mouse where it is not said."""
         return str(self._part("host").get("species", "mouse"))

@@ -43,7 +43,7 @@ def waterfall(run: Any) -> Figure:
                 _draw_expectation(axes, float(median_over(expected[members])))
             if position % columns == 0:
                 axes.set_ylabel(_axis_label(view))
-        notes = ["Each bar is one mouse in one arm; below zero: fewer cells than at randomisation."]
+        notes = [f"Each bar is one {view.subject_noun()} in one arm; below zero: fewer cells than at randomisation."]
         if expected is not None:
             notes.append(_BLISS_NOTE)
         if bool(np.any(np.isneginf(change))):
