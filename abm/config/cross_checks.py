@@ -8,6 +8,7 @@ from abm.config.dose_matrix_checks import DISH, check_dose_matrix
 from abm.config.regimen_checks import check_regimens
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
+from abm.parameters.host import Host
 from abm.parameters.leukaemia import Growth
 from abm.units import HOURS_PER_DAY
 
@@ -103,22 +104,32 @@ def _check_start(experiment: Experiment, problems: list[str]) -> None:
         problems.append("trial.start_burden_cells = null: the host has no burden at diagnosis; give the leukaemic cells at which the trial starts.")
         return
     for name in experiment.cohort.leukaemias:
-        if name in experiment.leukaemias and level >= _levels_off_at(experiment.leukaemias[name].growth, host.carrying_capacity):
-            most = _levels_off_at(experiment.leukaemias[name].growth, host.carrying_capacity)
+        if name in experiment.leukaemias and level >= _levels_off_at(experiment.leukaemias[name].growth, host):
+            most = _levels_off_at(experiment.leukaemias[name].growth, host)
             problems.append(
                 f"trial.start_burden_cells = {level:g}: leukaemia '{name}' levels off at {most:.2g} cells, where divisions only replace deaths;"
                 " start below that, or raise host.carrying_capacity."
             )
 
 
-def _levels_off_at(growth: Growth, carrying_capacity: float) -> float:
-    """Burden at which divisions of cycling cells only replace deaths, cells."""
+def _levels_off_at(growth: Growth, host: Host) -> float:
+    """Burden at which divisions of cycling cells only replace deaths, cells; cells in the blood do not divide."""
     d, enter = growth.death_per_day, growth.quiescent_to_cycling_per_day
     rho = growth.quiescent_fraction / (1.0 - growth.quiescent_fraction)
     leave = (growth.net_per_day + enter + d) * rho
     division = growth.net_per_day + d + leave - enter * rho
     needed = d * (1.0 + leave / max(enter + d, 1e-300))
-    return carrying_capacity * max(1.0 - needed / division, 0.0) if division > 0.0 else 0.0
+
+    def grows(burden: float) -> bool:
+        out = host.egress_at_half_cd45_per_day * (burden / host.burden_at_half_cd45) ** host.egress_exponent
+        in_tissue = 1.0 / (1.0 + out * host.blood_residence_days)
+        return division * (1.0 - burden / host.carrying_capacity) * in_tissue > needed
+
+    low, high = 0.0, host.carrying_capacity
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if grows(middle) else (low, middle)
+    return low
 
 
 def _check_resistance(experiment: Experiment, problems: list[str]) -> None:

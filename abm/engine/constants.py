@@ -13,20 +13,22 @@ import jax
 import numpy as np
 
 NO_ROWS = -1
+# Larger arrays stay apart: to cut them out of a joined one copies them at every call.
+_MOST_JOINED = 4096
 
 
 class Layout(NamedTuple):
     """Where each array of a tree has gone; hashable."""
 
     structure: Any  # of the tree
-    places: tuple[tuple[str, int, tuple[int, ...]] | None, ...]  # (type, offset, shape) of each array without rows, None for others
+    places: tuple[tuple[str, int, tuple[int, ...]] | None, ...]  # (type, offset, shape) of each array without rows, None for arrays of their own
 
 
 class Parts(NamedTuple):
     """A tree taken apart."""
 
     constants: dict[str, Any]  # by type, flat
-    of_rows: tuple[Any, ...]  # arrays with an axis of rows
+    of_rows: tuple[Any, ...]  # arrays with an axis of rows, and large ones
 
 
 def laid_out(tree: Any, axes: Any) -> tuple[Layout, Parts, Parts]:
@@ -36,7 +38,7 @@ def laid_out(tree: Any, axes: Any) -> tuple[Layout, Parts, Parts]:
     flat: dict[str, list[np.ndarray]] = {}
     of_rows, row_axes = [], []
     for leaf, axis in zip(leaves, jax.tree.leaves(axes), strict=True):
-        if axis != NO_ROWS:
+        if axis != NO_ROWS or np.size(leaf) > _MOST_JOINED:
             places.append(None)
             of_rows.append(leaf)
             row_axes.append(axis)

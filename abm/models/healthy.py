@@ -85,7 +85,7 @@ class HealthyState(NamedTuple):
 
 def without_books(state: HealthyState) -> HealthyState:
     """The same cells with nothing booked, as at the start of a clock; NumPy arrays."""
-    nothing = np.zeros_like(np.asarray(state.births))
+    nothing: Any = np.zeros_like(np.asarray(state.births))
     fresh = state._replace(births=nothing, deaths=nothing, gained=nothing, lost=nothing)
     if not state.stem:
         return fresh

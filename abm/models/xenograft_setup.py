@@ -62,6 +62,11 @@ def clone_layout(experiment: Experiment) -> CloneLayout:
     return CloneLayout(1 + longest, len(chosen), experiment.engine.clones, switching, sanctuary)
 
 
+def sanctuary_names(experiment: Experiment) -> tuple[str, ...]:
+    """Mechanisms of the experiment that are a compartment outside marrow and blood."""
+    return tuple(name for name in experiment.cohort.resistance if experiment.mechanisms[name].compartment != "marrow")
+
+
 def clone_mechanisms(experiment: Experiment) -> dict[str, list[str]]:
     """Mechanism of each row of the clone table for every leukaemia, the founder first; empty where it has no such subclone."""
     layout = clone_layout(experiment)

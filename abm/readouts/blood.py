@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
+from abm.biology.trafficking import BLOOD
 from abm.parameters.host import Host
 from abm.parameters.lineage import Lineage, by_readout
 from abm.readouts.view import View
@@ -65,7 +65,7 @@ def blood_counts(view: View) -> xr.Dataset:
     healthy = np.asarray(view.seen.lineages.cells)[..., 2]
     data = {
         "human_cd45_fraction": (_CURVE, human_cd45_fraction(cells[..., BLOOD].astype(float), healthy, view.lineages)),
-        "blast_fraction": (_CURVE, blast_fraction(cells[..., [CYCLING, QUIESCENT]].sum(-1).astype(float), view.host)),
+        "blast_fraction": (_CURVE, blast_fraction(view.tissue_cells(), view.host)),
     }
     dataset = xr.Dataset(data)
     lineages = list(view.lineages.values())

@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 from scipy.stats import poisson
 
-from abm.biology.trafficking import CYCLING, QUIESCENT
 from abm.parameters.clinic import Assay
 from abm.readouts.blood import blast_fraction
 from abm.readouts.view import View
@@ -48,5 +47,4 @@ def residual_disease(view: View) -> xr.Dataset:
     """Variable `mrd` (arm, subject, time) of patients: the exact share, whatever an assay could see of it."""
     if view.host.species != "human":
         return xr.Dataset()
-    tissue = np.asarray(view.seen.tally.cells).sum(3)[..., [CYCLING, QUIESCENT]].sum(-1).astype(float)
-    return xr.Dataset({"mrd": (("arm", "subject", "time"), blast_fraction(tissue, view.host))})
+    return xr.Dataset({"mrd": (("arm", "subject", "time"), blast_fraction(view.tissue_cells(), view.host))})

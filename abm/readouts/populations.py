@@ -53,10 +53,11 @@ def leukaemic_populations(view: View) -> dict[str, Numbers]:
     """Leukaemia as a whole, by compartment, by condition and by the mechanism that a cell's line acquired last."""
     n_clones = view.seen.tally.births.shape[3]
     everyone = np.ones((len(view.subjects), n_clones), bool)
+    outside = np.array([[m not in view.sanctuary for m in view.mechanisms[name]] for name in view.leukaemias]) if view.sanctuary else everyone
     whole = (CYCLING, QUIESCENT, BLOOD)
     populations = {
         "leukaemia": _columns(view, whole, everyone),
-        "leukaemia_marrow": _columns(view, (CYCLING, QUIESCENT), everyone),
+        "leukaemia_marrow": _columns(view, (CYCLING, QUIESCENT), outside),
         "leukaemia_blood": _columns(view, (BLOOD,), everyone),
         "leukaemia_cycling": _columns(view, (CYCLING,), everyone),
         "leukaemia_quiescent": _columns(view, (QUIESCENT,), everyone),

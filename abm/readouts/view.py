@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from abm.biology.trafficking import CYCLING, QUIESCENT
 from abm.models.observation import Observation
 from abm.parameters.host import Host
 from abm.parameters.lineage import Lineage
@@ -27,6 +28,7 @@ class View:
         drugs: Names of the drugs.
         lineages: Healthy lineages by name.
         host: The host.
+        sanctuary: Mechanisms that are a compartment outside marrow and blood.
         keys: Random key of every subject in every arm, uint32 (arms, subjects, 2); empty where nothing is drawn from them.
     """
 
@@ -40,6 +42,18 @@ class View:
     lineages: dict[str, Lineage]
     host: Host
     keys: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 0, 2), np.uint32))
+    sanctuary: tuple[str, ...] = ()
+
+    def tissue_cells(self) -> np.ndarray:
+        """Leukaemic cells of marrow and spleen, outside blood and sanctuary; float64 (arms, subjects, times).
+
+        A cell counts by the mechanism that its line acquired last: one that acquires another inside the sanctuary is missed.
+        """
+        cells = np.asarray(self.seen.tally.cells)[..., [CYCLING, QUIESCENT]].sum(-1).astype(float)
+        if not self.sanctuary:
+            return np.asarray(cells.sum(3))
+        outside = np.array([[mechanism not in self.sanctuary for mechanism in self.mechanisms[name]] for name in self.leukaemias])
+        return np.asarray(np.where(outside[None, :, None, :], cells, 0.0).sum(3))
 
 
 def stack_observations(looks: Sequence[Observation], arms: int, subjects: int) -> Observation:

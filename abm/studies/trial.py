@@ -26,7 +26,18 @@ from abm.models.healthy import without_books
 from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, clone_mechanisms, drugs_given, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import (
+    Rows,
+    build_params,
+    capacity_of,
+    clone_layout,
+    clone_mechanisms,
+    drugs_given,
+    engraft,
+    param_axes,
+    sanctuary_names,
+    start_rows,
+)
 from abm.output.result import CellSnapshot, RunResult
 from abm.parameters.experiment import Experiment
 from abm.readouts.view import View, stack_observations
@@ -245,7 +256,7 @@ class _Trial:
         seen = stack_observations(self.looks, len(self.arms), self.n_subjects)
         e = self.experiment
         keys = np.asarray(self.rows.keys).reshape(len(self.arms), self.n_subjects, 2)
-        return View(self.arms, self.labels, self.leukaemias, mechanisms, times, seen, tuple(drugs_given(e)), e.lineages, e.host, keys)
+        return View(self.arms, self.labels, self.leukaemias, mechanisms, times, seen, tuple(drugs_given(e)), e.lineages, e.host, keys, sanctuary_names(e))
 
 
 def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: dict[str, list[str]], lead_in: LeadIn) -> View:
@@ -253,4 +264,4 @@ def _lead_in_view(experiment: Experiment, subjects: SubjectTable, mechanisms: di
     seen = stack_observations(lead_in.looks, 1, n)
     labels = subjects.labels if experiment.cohort.design == "twin" else tuple(f"{label}-{i + 1}" for i, label in enumerate(subjects.labels))
     e, drugs, times = experiment, tuple(drugs_given(experiment)), np.array(lead_in.times)
-    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, times, seen, drugs, e.lineages, e.host, subjects.keys[None])
+    return View(("lead_in",), labels, subjects.leukaemias, mechanisms, times, seen, drugs, e.lineages, e.host, subjects.keys[None], sanctuary_names(e))

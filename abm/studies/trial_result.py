@@ -14,6 +14,7 @@ from abm.endpoints.response import response_events
 from abm.engine.batches import Batches
 from abm.engine.simulate import Simulation
 from abm.errors import RunFault
+from abm.models.individuals import individuals
 from abm.models.xenograft_setup import FOUNDER, capacity_of, clone_layout
 from abm.output.provenance import build_provenance
 from abm.output.result import CellSnapshot, RunResult
@@ -47,7 +48,7 @@ def assemble(
     clones = _clones(experiment, view, simulation)
     # Twins are compared with their vehicle; subjects of a parallel design have none.
     twin = vehicle_arm(experiment) if experiment.cohort.design == "twin" else None
-    material = Material(experiment, view, series, clones, twin)
+    material = Material(experiment, view, series, clones, twin, _scores(experiment, view))
     endpoints = _endpoints(material)
     series, endpoints = _masked(series, in_trial, counts=True), _masked(endpoints, in_trial, counts=False)
     events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints), _of_the_trial(decisions, view, in_trial))
@@ -72,6 +73,12 @@ def assemble(
         },
         tables=tables,
     )
+
+
+def _scores(experiment: Experiment, view: View) -> dict[str, np.ndarray]:
+    """What was known of each subject before treatment, (arms, subjects): the BMF competence of its own leukaemia."""
+    own = [[subject.leukaemia.traits.bmf_competence for subject in individuals(experiment, keys, view.leukaemias)] for keys in view.keys]
+    return {"bmf_competence": np.array(own)}
 
 
 def _joined(*tables: pd.DataFrame) -> pd.DataFrame:

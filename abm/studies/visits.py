@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from abm.engine.batches import Batches
 from abm.engine.simulate import Grid
 from abm.models.observation import Observation, observe
-from abm.models.xenograft_setup import arm_tracks, drugs_given
+from abm.models.xenograft_setup import arm_tracks, clone_mechanisms, drugs_given, sanctuary_names
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Regimen
-from abm.pharmacology.dosing_rules import Readings, RuleSet, RuleState, carry_out, no_decisions, reading_name, rule_set, visit
+from abm.pharmacology.dosing_rules import Readings, RuleSet, RuleState, carry_out, is_evaluated, no_decisions, reading_name, rule_set, visit
 from abm.readouts.blood import blood_counts
 from abm.readouts.concentrations import concentrations
 from abm.readouts.laboratory import measured
@@ -60,6 +60,7 @@ class Visits:
     def __init__(self, experiment: Experiment, labels: Sequence[str], leukaemias: Sequence[str], keys: NDArray[np.uint32], grid: Grid) -> None:
         self._experiment, self._labels, self._leukaemias, self._keys, self._grid = experiment, tuple(labels), tuple(leukaemias), keys, grid
         self._arms, self._drugs = tuple(experiment.arms), tuple(drugs_given(experiment))
+        self._mechanisms, self._sanctuary = clone_mechanisms(experiment), sanctuary_names(experiment)
         tracks = [arm for arm, _ in arm_tracks(experiment)]
         self._first_track = [tracks.index(arm) for arm in self._arms]
         self._wards = {name: ward for number, name in enumerate(self._arms) if (ward := self._ward(number, name)) is not None}
@@ -70,13 +71,14 @@ class Visits:
         regimen = self._experiment.regimens[self._experiment.arms[name].regimen]
         if not regimen.rules:
             return None
-        days = visit_days(regimen, self._experiment.trial.follow_up_days)
+        last = min(self._experiment.trial.treatment_days, self._experiment.trial.follow_up_days)
+        days = visit_days(regimen, last)
         delays = {rule.delay_days for rule in regimen.rules.values()}
         due = {day + delay for day in days for delay in delays if day + delay <= self._experiment.trial.follow_up_days}
         return _Ward(number, regimen, rule_set(regimen, self._drugs), self._boundaries(days), self._boundaries(sorted(due)))
 
     def _boundaries(self, days: Sequence[float]) -> dict[int, float]:
-        """Step boundaries of days: the nearest at which the cells are drawn, so that to look changes nothing."""
+        """Step boundaries of days (sorted): the nearest at which the cells are drawn, so that to look changes nothing; the last of days that share one."""
         drawn = np.union1d(np.flatnonzero(self._grid.drawn), [0, self._grid.steps])
         return {int(drawn[np.argmin(np.abs(self._grid.times[drawn] - day))]): day for day in days}
 
@@ -91,7 +93,7 @@ class Visits:
         seen, decided = None, False
         for name, ward in due.items():
             day = ward.visits.get(step, ward.due.get(step, 0.0))
-            state, made = carry_out(ward.rules, self.state[name], day)
+            state, made = carry_out(ward.rules, self.state[name], max(day, ward.due.get(step, day)))
             if step in ward.visits:
                 seen = self._view(simulation.observe(observe) if look is None else look, day) if seen is None else seen
                 state, at_visit = visit(ward.rules, state, self._readings(ward, seen, day), day)
@@ -120,15 +122,18 @@ class Visits:
     def _view(self, look: Observation, day: float) -> View:
         e = self._experiment
         seen = stack_observations([look], len(self._arms), len(self._labels))
-        return View(self._arms, self._labels, self._leukaemias, {}, np.array([day]), seen, self._drugs, e.lineages, e.host)
+        return View(
+            self._arms, self._labels, self._leukaemias, self._mechanisms, np.array([day]), seen, self._drugs, e.lineages, e.host, sanctuary=self._sanctuary
+        )
 
     def _readings(self, ward: _Ward, view: View, day: float) -> Readings:
         """What the laboratory reports of an arm's subjects, by the functions that the results use."""
         counts, levels = blood_counts(view).isel(arm=ward.arm, time=0), concentrations(view).isel(arm=ward.arm, time=0)["concentration"]
         keys = self._keys.reshape(len(self._arms), len(self._labels), 2)[ward.arm]
-        wanted = [condition for rule in ward.regimen.rules.values() for condition in (rule.when, rule.until) if condition is not None]
+        due = [rule for rule in ward.regimen.rules.values() if is_evaluated(rule, day)]
+        wanted = {reading_name(condition): condition for rule in due for condition in (rule.when, rule.until) if condition is not None}
         readings = {}
-        for condition in wanted:
+        for condition in wanted.values():
             # Minimal residual disease is the leukaemic share of the nucleated marrow cells, as its assay finds it.
             name = "blast_fraction" if condition.readout == MRD else condition.readout
             true = counts[name].values if condition.drug is None else levels.sel(drug=condition.drug).values
