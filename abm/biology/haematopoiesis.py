@@ -32,11 +32,6 @@ def feedback(blood: jax.Array, baseline: jax.Array, exponent: jax.Array, largest
     return jnp.minimum(jnp.exp(-exponent * jnp.log(ratio)), largest)
 
 
-def felt_fold(fold: Any, response: Any) -> Any:
-    """Fold of BIM in cells that feel a share `response` of its induction; exactly `fold` at 1, and 1 without induction."""
-    return fold + (response - 1.0) * (fold - 1.0)
-
-
 def crowding(leukaemic_burden: jax.Array, half_burden: jax.Array) -> jax.Array:
     """Factor on healthy production that leukaemia leaves, in (0, 1]."""
     return 1.0 / (1.0 + leukaemic_burden / half_burden)

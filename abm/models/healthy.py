@@ -22,11 +22,11 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard, progenitors_at_rest
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Drive, FastState, Traits, with_thiopurines
+from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.models.stem_cells import advance_stem_cells, stem_at_rest, stem_params
 from abm.parameters.cell import Cell, CellTraits
@@ -216,7 +216,7 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
     if params.stem:
         stem, share = advance_stem_cells(stem, params.stem, cell, drive, h)
         fed = crowding_factor * share
-    felt = drive._replace(bim_fold=felt_fold(drive.bim_fold, params.bim_response))
+    felt = drive._replace(bim_fold=share_felt(drive.bim_fold, params.bim_response))
     fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]

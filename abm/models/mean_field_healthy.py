@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, felt_fold, maturation_hazard
+from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Traits, with_thiopurines
+from abm.cells import Traits, share_felt, with_thiopurines
 from abm.engine.mean_field import redraw, spread_rows, stacked
 from abm.models.mean_field_xenograft import row_drive, row_targets
 from abm.parameters.cell import Cell, CellTraits
@@ -114,7 +114,7 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
     def step(state: Any, mean_nm: jax.Array) -> tuple[Any, jax.Array]:
         fast, occupied, pool, transit, blood, before = state
         action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
-        action = action._replace(bim_fold=felt_fold(action.bim_fold, twin.bim_response))
+        action = action._replace(bim_fold=share_felt(action.bim_fold, twin.bim_response))
         fast, rates = advance_cells(fast, both, action, cell, h)
         excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)

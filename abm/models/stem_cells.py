@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from abm.biology.haematopoiesis import feedback, felt_fold
+from abm.biology.haematopoiesis import feedback
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
-from abm.cells import Drive, FastState, Traits, with_thiopurines
+from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.parameters.cell import Cell
 from abm.parameters.stem_cell import StemCells
@@ -81,7 +81,7 @@ def expected_stem_cells(state: StemState) -> jax.Array:
 def advance_stem_cells(state: StemState, params: StemParams, cell: Cell, drive: Drive, h: jax.Array) -> tuple[StemState, jax.Array]:
     """(state after the step, share of the feed at rest that lineages get): share is float64 (rows, 1)."""
     h32 = h.astype(jnp.float32)
-    felt = drive._replace(bim_fold=felt_fold(drive.bim_fold, params.bim_response))
+    felt = drive._replace(bim_fold=share_felt(drive.bim_fold, params.bim_response))
     fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     before = expected_stem_cells(state)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0))
