@@ -131,8 +131,8 @@ def test_capacity_and_rows_on_their_own_change_nothing(whole: Carry) -> None:
     assert differences((wide.tally, wide.stats, wide.rows), (whole.tally, whole.stats, whole.rows)) == []
     live = np.asarray(total_count(whole.packets)) > 0
     for x, y in zip(
-        (wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *wide.packets.traits, *wide.packets.fast),
-        (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *whole.packets.traits, *whole.packets.fast),
+        (wide.packets.uid_low, wide.packets.clone, *wide.packets.counts, *jax.tree.leaves(wide.packets.traits), *wide.packets.fast),
+        (whole.packets.uid_low, whole.packets.clone, *whole.packets.counts, *jax.tree.leaves(whole.packets.traits), *whole.packets.fast),
         strict=True,
     ):
         assert np.array_equal(x[:, : live.shape[1]][live], y[live])
