@@ -76,7 +76,9 @@ def residual_disease_figure(shares: NDArray[np.float64], day: float) -> Figure:
         figure = Figure(figsize=(7.0, 4.2))
         axes = figure.add_axes((0.12, 0.15, 0.85, 0.78))
         axes.step(grid, seen, where="post", color=_MET, lw=1.8, label=f"virtual children, day {day:g}, n = {shares.size}")
-        axes.errorbar(x, cumulative, yerr=half, fmt="o", color=INK, ms=5, capsize=3, label=f"{real['patients']} patients, day {real['day']:g} (Liu 2017, TARGET)")
+        axes.errorbar(
+            x, cumulative, yerr=half, fmt="o", color=INK, ms=5, capsize=3, label=f"{real['patients']} patients, day {real['day']:g} (Liu 2017, TARGET)"
+        )
         axes.axvline(1e-4, color=GREY, lw=1.0, ls=(0, (4, 3)))
         axes.set_xscale("log")
         axes.set_ylim(0.0, 1.03)

@@ -49,7 +49,7 @@ def summary(lines: Sequence[Line]) -> str:
 def written(value: float | None) -> str:
     """A number for a table; a dash for none."""
     if value is None or math.isnan(value):
-        return "–"
+        return "-"
     return f"{value:.3g}" if math.isfinite(value) else "not reached"
 
 

@@ -90,6 +90,7 @@ def _as_prototype(experiment: Experiment) -> tuple[Cell, dict[str, Leukaemia], d
     )
     growth = {n: dataclasses.replace(x.growth, net_per_day=LN2 / 2.5) for n, x in experiment.leukaemias.items()}
     everolimus = experiment.drugs["everolimus"]
+    assert everolimus.targets.mtorc1 is not None, "everolimus inhibits mTORC1"
     binding = dataclasses.replace(everolimus.targets.mtorc1, koff_per_h=LN2 / 36.0)
     drugs = {**experiment.drugs, "everolimus": dataclasses.replace(everolimus, targets=dataclasses.replace(everolimus.targets, mtorc1=binding))}
     return cell, {n: dataclasses.replace(x, growth=growth[n]) for n, x in experiment.leukaemias.items()}, drugs
@@ -210,7 +211,9 @@ def _survival(experiment: Experiment, setting: Setting) -> dict[str, float]:
 def _untreated(experiment: Experiment, setting: Setting) -> dict[str, float]:
     """Days from injection to 1 % and to 25 % without drug."""
     dt, host = 2.0 * setting.dt_hours, experiment.host
-    row = TwinRow(experiment.cell, experiment.leukaemias["bmf_competent"], experiment.drugs, host.injected_cells * host.seeding_fraction, host.carrying_capacity)
+    row = TwinRow(
+        experiment.cell, experiment.leukaemias["bmf_competent"], experiment.drugs, host.injected_cells * host.seeding_fraction, host.carrying_capacity
+    )
     out = run_rows([row], mouse_course(experiment, [(0.0, 0.0, 0.0)], 0.0, 60.0, dt), setting, dt)
     return {f"pdx_day_{percent}_percent": event_day(experiment, out.burden[:, 0], dt, float(percent)) for percent in (1, 25)}
 

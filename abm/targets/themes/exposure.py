@@ -31,7 +31,7 @@ class Day(NamedTuple):
     auc: float  # h times the unit of the concentration
     peak: float
     peak_h: float  # after the dose
-    trough: float
+    trough: float  # mean of the last interval before the next dose
 
 
 def _means(experiment: Experiment, name: str, doses: tuple[Dose, ...], grid_h: NDArray[np.float64], clearance: float | None = None) -> NDArray[np.float64]:
@@ -51,7 +51,7 @@ def steady_day(experiment: Experiment, name: str, amount_mg: float, clearance: f
     doses = tuple(Dose(float(day), name, amount_mg, 0.0) for day in range(DAYS + 1))
     day = _means(experiment, name, doses, grid, clearance)[-(within.size - 1) :]
     at = int(np.argmax(day))
-    return Day(float(day.sum() * STEP_H), float(day[at]), float(within[at] + 0.5 * STEP_H), float(day[0]))
+    return Day(float(day.sum() * STEP_H), float(day[at]), float(within[at] + 0.5 * STEP_H), float(day[-1]))
 
 
 def half_life_h(experiment: Experiment, name: str, clearance: float | None = None) -> float:
@@ -97,6 +97,6 @@ def everolimus(trials: Trials) -> dict[str, Simulated]:
     experiment = adult()
     day = steady_day(experiment, "everolimus", 10.0)
     doses = tuple(Dose(float(d), "everolimus", 10.0, 0.0) for d in range(DAYS))
-    means = _means(experiment, "everolimus", doses, np.arange(DAYS + 1) * 24.0)
+    means = _means(experiment, "everolimus", doses, 24.0 * np.arange(DAYS + 1.0, dtype=np.float64))
     values = {"auc": 1000.0 * day.auc, "peak": 1000.0 * day.peak, "trough": 1000.0 * day.trough, "accumulation": means[7] / means[-1]}
     return {f"everolimus_{name}": Simulated(float(value)) for name, value in values.items()}

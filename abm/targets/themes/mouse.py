@@ -35,7 +35,9 @@ KEYS = (
 )
 
 
-@computes(*KEYS, how="expected cells of the shipped model, without chance: the mean-field twin, 32 kinds of cells at 8 levels of BMF competence, steps of 1-2 h")
+@computes(
+    *KEYS, how="expected cells of the shipped model, without chance: the mean-field twin, 32 kinds of cells at 8 levels of BMF competence, steps of 1-2 h"
+)
 def mean_field(trials: Trials) -> dict[str, Simulated]:
     """Every target of the calibration in mice and in the dish."""
     values = twin_targets(SHIPPED)

@@ -33,11 +33,17 @@ def net_rate(growth: Growth, room: float) -> float:
     return float(np.linalg.eigvals(np.array([[division * room - leave - death, enter], [leave, -enter - death]])).real.max())
 
 
-@computes("child_growth", "child_growth_low", "child_growth_high", how="rates of balanced growth at diagnosis of 460 virtual children, 20 series of 23; no cells are run")
+@computes(
+    "child_growth",
+    "child_growth_low",
+    "child_growth_high",
+    how="rates of balanced growth at diagnosis of 460 virtual children, 20 series of 23; no cells are run",
+)
 def growth_of_children(trials: Trials) -> dict[str, Simulated]:
     """Per cent a day before treatment."""
     experiment = build(compose([f"experiment={CHILDREN}", f"cohort.subjects={20 * GROUP}"]))
     host, rows = experiment.host, subjects_of(experiment)
+    assert host.diagnosis_burden is not None, "a patient has a burden at diagnosis"
     rates = []
     for who in individuals(experiment, rows.keys, rows.leukaemias):
         burden = host.diagnosis_burden * who.start_burden

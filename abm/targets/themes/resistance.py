@@ -32,7 +32,11 @@ def mutations(median: float) -> float:
     return float(brentq(lambda m: median / m - np.log(m) - 1.24, 1e-3, median + 1.0))
 
 
-@computes("resistance_no_death", "resistance_with_death", how="theory experiment detection: growth from one cell to 1e4 cells with 1e-4 mutations per division; the law knows only M u = 1")
+@computes(
+    "resistance_no_death",
+    "resistance_with_death",
+    how="theory experiment detection: growth from one cell to 1e4 cells with 1e-4 mutations per division; the law knows only M u = 1",
+)
 def resistance_at_detection(trials: Trials) -> dict[str, Simulated]:
     """Share of tumours with a resistant cell at detection."""
     found = {}
@@ -45,12 +49,17 @@ def resistance_at_detection(trials: Trials) -> dict[str, Simulated]:
 
 def _final(trials: Trials, name: str, replicates: int, keys: dict[str, float]) -> np.ndarray:
     """Resistant cells of every replicate at the end."""
-    overrides = [f"theory.{key}={value!r}" for key, value in ({k: (v if isinstance(v, int) else float(v)) for k, v in keys.items()} | {"replicates": replicates}).items()]
+    overrides = [
+        f"theory.{key}={value!r}" for key, value in ({k: (v if isinstance(v, int) else float(v)) for k, v in keys.items()} | {"replicates": replicates}).items()
+    ]
     series = trials.run(f"theory/{name}", NEVER, *overrides).series
     return np.asarray(series["count"].sel(arm="theory", population="resistant").isel(time=-1).values, float)
 
 
-@computes("packets_relapse", how="mice with the typical leukaemia and a BMF-null subclone under the combination, 64 and 256 packets: medians of the day of 25 % human CD45+")
+@computes(
+    "packets_relapse",
+    how="mice with the typical leukaemia and a BMF-null subclone under the combination, 64 and 256 packets: medians of the day of 25 % human CD45+",
+)
 def packets(trials: Trials) -> dict[str, Simulated]:
     """Ratio of the medians; twins, so the same mice are resampled in both."""
     mice = trials.size(8, 24)
