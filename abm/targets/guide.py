@@ -23,7 +23,7 @@ A target is **met** where the simulated value lies in the band, whatever its int
 elsewhere, none where the computation is without chance). **Fitted** means that numbers of the model were chosen with this target in
 view: meeting it is no test. Nothing was tuned to the others.
 
-Cohorts: {subjects} virtual patients, {packets} packets each. **{summary}.**
+Cohorts of patients: {sizes}. **{summary}.**
 
 | | key | target | published | band | simulated | fitted | | reason or remark |
 |---|---|---|---|---|---|---|---|---|
@@ -33,7 +33,7 @@ Cohorts: {subjects} virtual patients, {packets} packets each. **{summary}.**
 def guide_text(results: Sequence[Result], trials: Trials) -> str:
     """The guide as Markdown."""
     lines = lines_of(results)
-    head = _INTRODUCTION.format(level=LEVEL, subjects=trials.subjects, packets=trials.packets, summary=summary(lines))
+    head = _INTRODUCTION.format(level=LEVEL, sizes=trials.sizes, summary=summary(lines))
     return head + "".join(_row(line) for line in lines)
 
 

@@ -27,7 +27,7 @@ def write_report(results: Sequence[Result], folder: Path, trials: Trials) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "software": f"abm {software_version()}" + (f", commit {git_commit()}" if git_commit() else ""),
-        "sizes": "quick, no cohorts" if trials.quick else f"{trials.subjects} virtual patients a cohort, {trials.packets} packets each",
+        "sizes": f"cohorts of patients: {trials.sizes}",
         "seed": trials.seed,
         "level": LEVEL,
         "seconds": round(sum(result.seconds for result in results), 1),

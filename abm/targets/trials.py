@@ -48,6 +48,11 @@ class Trials:
         """A sample size."""
         return quick if self.quick else full
 
+    @property
+    def sizes(self) -> str:
+        """Size of the cohorts in words."""
+        return "none was run (--quick)" if self.quick else f"{self.subjects} virtual patients, {self.packets} packets each"
+
     def has(self, experiment: str) -> bool:
         """Whether this version has an experiment."""
         return experiment in read_catalogue().options["experiment"]

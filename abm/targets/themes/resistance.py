@@ -42,7 +42,7 @@ def resistance_at_detection(trials: Trials) -> dict[str, Simulated]:
     found = {}
     for key, ratio in (("resistance_no_death", 0.0), ("resistance_with_death", 0.4)):
         keys = {"n_detect": 10_000, "u": 1e-4, "b": BIRTH, "d": ratio * BIRTH, "b_mutant": BIRTH, "d_mutant": ratio * BIRTH}
-        cells = _final(trials, "detection", trials.size(1000, 6000), keys)
+        cells = _final(trials, "detection", trials.size(3000, 10_000), keys)
         found[key] = share(int((cells > 0).sum()), cells.size)
     return found
 
