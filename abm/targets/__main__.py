@@ -15,7 +15,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/targets", description="Show every published target beside what is simulated.")
     parser.add_argument("names", nargs="*", help="keys, numbers (V22) or themes (patients); default: all")
     parser.add_argument("--list", action="store_true", help="list the targets and stop")
-    parser.add_argument("--quick", action="store_true", help="smaller samples and no cohorts of patients: a few minutes on two cores")
+    parser.add_argument("--quick", action="store_true", help="smaller samples and no patients beyond day 90: minutes on two cores")
     parser.add_argument("--subjects", type=int, default=40, help="virtual patients of a cohort (default: %(default)s)")
     parser.add_argument("--packets", type=int, default=256, help="packets per virtual patient (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=20260212, help="seed of all runs (default: %(default)s)")

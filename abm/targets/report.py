@@ -106,11 +106,11 @@ def _row(line: Line) -> str:
 
 
 def _residual_disease(lines: Sequence[Line], trials: Trials) -> str:
-    if trials.quick or not any(line.published.key == "mrd_day29_negative" and line.verdict != NOT_EVALUATED for line in lines):
+    if not any(line.published.key == "mrd_day29_negative" and line.verdict != NOT_EVALUATED for line in lines):
         return ""
-    from abm.targets.themes.patients import FIRST, children
+    from abm.targets.themes.patients import FIRST, induced
 
-    cohort = children(trials)
+    cohort = induced(trials)
     if isinstance(cohort, str):
         return ""
     url = as_data_url(residual_disease_figure(cohort.mrd[FIRST], FIRST))

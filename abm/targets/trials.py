@@ -33,7 +33,7 @@ class Trials:
     Attributes:
         subjects: Virtual patients of a cohort.
         packets: Packets per subject.
-        quick: Smaller samples of the theory experiments; no cohorts of patients.
+        quick: Smaller samples; cohorts of patients to day 90 only.
         seed: Of all runs.
     """
 
@@ -51,7 +51,12 @@ class Trials:
     @property
     def sizes(self) -> str:
         """Size of the cohorts in words."""
-        return "none was run (--quick)" if self.quick else f"{self.subjects} virtual patients, {self.packets} packets each"
+        number, packets = self._size
+        return f"{number} virtual patients, {packets} packets each" + (", to day 90 only (--quick)" if self.quick else "")
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return (min(self.subjects, 16), min(self.packets, 64)) if self.quick else (self.subjects, self.packets)
 
     def has(self, experiment: str) -> bool:
         """Whether this version has an experiment."""
@@ -68,4 +73,5 @@ class Trials:
 
     def cohort(self, experiment: str, *overrides: str) -> RunResult:
         """Result of a cohort of virtual patients of the size of these trials."""
-        return self.run(experiment, f"cohort.subjects={self.subjects}", f"engine.packets={self.packets}", *overrides)
+        number, packets = self._size
+        return self.run(experiment, f"cohort.subjects={number}", f"engine.packets={packets}", *overrides)

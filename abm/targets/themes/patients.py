@@ -19,8 +19,10 @@ from abm.targets.registry import computes
 from abm.targets.trials import Trials
 
 CHILDREN, ADULTS = "paediatric_chemo", "adult_chemo"
-NOT_RUN = "Cohorts of patients are not run with --quick: they take from minutes to an hour."
+NOT_RUN = "Cohorts of patients are not run for years with --quick: they take from minutes to an hour."
 FIRST, SECOND = 33.0, 78.0  # d, protocol days of residual disease
+INDUCED_DAY = 90  # d, after which nothing is read
+LOOKS = (f"readout.mrd_days=[{FIRST:g},{SECOND:g}]",)
 NEGATIVE, HIGH = 1e-4, 1e-3
 GROUP = 23  # children of the published series
 STRATA = ("standard", "intermediate", "high")
@@ -62,9 +64,12 @@ def strata(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[n
     return np.where(second >= HIGH, "high", np.where(standard, "standard", "intermediate"))
 
 
-def children(trials: Trials) -> Cohort | str:
-    """The cohort of children, or why there is none."""
-    return _cohort(trials, CHILDREN)
+def induced(trials: Trials) -> Cohort | str:
+    """Children until after the second look at residual disease, or why there are none: cheap enough for --quick."""
+    if not trials.has(CHILDREN):
+        return f"This version has no experiment {CHILDREN}."
+    days = [f"trial.treatment_days={INDUCED_DAY}", f"trial.follow_up_days={INDUCED_DAY}", *LOOKS]
+    return read_cohort(trials.cohort(CHILDREN, *days))
 
 
 def _cohort(trials: Trials, experiment: str) -> Cohort | str:
@@ -72,7 +77,7 @@ def _cohort(trials: Trials, experiment: str) -> Cohort | str:
         return NOT_RUN
     if not trials.has(experiment):
         return f"This version has no experiment {experiment}."
-    return read_cohort(trials.cohort(experiment, f"readout.mrd_days=[{FIRST:g},{SECOND:g}]"))
+    return read_cohort(trials.cohort(experiment, *LOOKS))
 
 
 def none_of(keys: Sequence[str], why: str) -> dict[str, Simulated]:
@@ -85,10 +90,10 @@ SURVIVAL = ("efs_standard", "efs_intermediate", "efs_high", "relapse_before_18_m
 ADULT = ("adult_remission", "adult_survival", "adult_relapse", "adult_resistant")
 
 
-@computes(*MRD, how="cohort paediatric_chemo; flow cytometry with a limit of 1e-4 on protocol days 33 and 78")
+@computes(*MRD, how="cohort paediatric_chemo until day 90; flow cytometry with a limit of 1e-4 on protocol days 33 and 78")
 def residual_disease(trials: Trials) -> dict[str, Simulated]:
     """Risk groups, and the end of induction against 265 real patients."""
-    cohort = children(trials)
+    cohort = induced(trials)
     if isinstance(cohort, str):
         return none_of(MRD, cohort)
     first, second = cohort.mrd[FIRST], cohort.mrd[SECOND]
@@ -104,7 +109,7 @@ def residual_disease(trials: Trials) -> dict[str, Simulated]:
 @computes(*SURVIVAL, how="cohort paediatric_chemo, seven years; nobody is lost to follow-up, so a share is a survival")
 def events_of_children(trials: Trials) -> dict[str, Simulated]:
     """Event-free survival by risk group, time of relapse, resistance."""
-    cohort = children(trials)
+    cohort = _cohort(trials, CHILDREN)
     if isinstance(cohort, str):
         return none_of(SURVIVAL, cohort)
     groups = strata(cohort.mrd[FIRST], cohort.mrd[SECOND])

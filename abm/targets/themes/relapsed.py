@@ -28,7 +28,7 @@ RECOVERED = {"neutrophils": 1.0, "platelets": 100.0}  # 1e9/L
 def venetoclax_and_chemotherapy(trials: Trials) -> dict[str, Simulated]:
     """Response, survival, duration and recovery of blood."""
     if trials.quick:
-        return {key: absent("Cohorts of patients are not run with --quick: they take from minutes to an hour.") for key in KEYS}
+        return {key: absent("Cohorts of patients are not run for years with --quick: they take from minutes to an hour.") for key in KEYS}
     result = trials.cohort(EXPERIMENT, f"+arms.{ARM}={{regimen: {REGIMEN}}}", *(f"~arms.{arm}" for arm in OTHERS))
     cohort = read_cohort(result, ARM)
     there = np.isfinite(cohort.remission_days)
