@@ -29,7 +29,7 @@ def place(line: Line, value: float) -> float:
         return 0.0
     if math.isinf(low) or math.isinf(high):
         edge, inwards = (high, -1.0) if math.isinf(low) else (low, 1.0)
-        inside = inwards * (value - edge) / (abs(edge) or 1.0)
+        inside = min(inwards * (value - edge) / (abs(edge) or 1.0), 1.0)  # deep inside is the middle
         return -inwards * (1.0 - inside)
     return (2.0 * value - low - high) / (high - low)
 
@@ -84,5 +84,5 @@ def residual_disease_figure(shares: NDArray[np.float64], day: float) -> Figure:
         axes.set_ylim(0.0, 1.03)
         axes.set_xlabel("residual disease, share of marrow cells; dashed: limit of detection")
         axes.set_ylabel("share of patients at or below")
-        axes.legend(fontsize=9, loc="lower right")
+        axes.legend(fontsize=8, loc="center left")
         return figure

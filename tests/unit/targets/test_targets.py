@@ -114,7 +114,8 @@ def test_place_in_the_band(low: float, high: float, value: float, expected: floa
     entry = Published(**{**ENTRY.__dict__, "value": None, "low": low, "high": high})
     assert place(Line(entry, Simulated(value)), value) == pytest.approx(expected)
     inside, outside = value + 0.1 * (1.0 if math.isinf(high) else -1.0), value - 0.1 * (1.0 if math.isinf(high) else -1.0)
-    for at in (inside, outside):
+    deep = 100.0 if math.isinf(high) else -100.0 if math.isinf(low) else 2.0
+    for at in (inside, outside, deep):
         assert (abs(place(Line(entry, Simulated(at)), at)) <= 1.0) == entry.holds(at)
 
 
