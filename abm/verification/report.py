@@ -16,7 +16,7 @@ from abm.verification.suite import FAILED, FAULT, NOT_AVAILABLE, PASSED, Result
 
 PAGE_NAME, NUMBERS_NAME = "index.html", "results.json"
 
-_STYLE = """
+STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#22262B;max-width:1180px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin:2.6rem 0 .2rem;border-top:1px solid #d5d9dd;padding-top:1.2rem}
 table{border-collapse:collapse;width:100%;font-size:.86rem;font-variant-numeric:tabular-nums;margin:.6rem 0}
@@ -79,7 +79,7 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     checks = sum(len(result.outcome.findings) for result in ran if result.outcome)
     verdict = f'<span class="bad">{len(bad)} of {len(ran)} cases did not pass</span>' if bad else f'<span class="passed">all {len(ran)} cases passed</span>'
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: verification</title><style>{_STYLE}</style></head><body>',
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: verification</title><style>{STYLE}</style></head><body>',
         f"<h1>Verification of abm: {verdict}</h1>",
         f'<p class="lead">{checks} checks of the program against exact laws. {html.escape(about["software"])}; {html.escape(about["libraries"])}; '
         f"device {html.escape(about['device'])}; {about['sizes']} sizes, seed {about['seed']}; {about['cpu_seconds']:.0f} s of processor time.</p>",

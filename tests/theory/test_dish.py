@@ -1,7 +1,7 @@
 """Targets of the calibration in the dish of the shipped configuration, with the mean-field twin.
 
 `pytest -s` prints the numbers.  The deterministic study in which the defaults were chosen
-has its own dish (`calibration_targets`): no subclone, everolimus 0.8 free instead of 0.79.
+has its own dish (`abm.targets.twin`): no subclone, everolimus 0.8 free instead of 0.79.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ FLOORS = {
     "run": 6,
     "verification": 7,
     "cli": 7,
-    "__main__": 8,
+    "targets": 8,
+    "__main__": 9,
     "": 7,
 }
 # Rooms of one floor that may look at one another, in one direction.

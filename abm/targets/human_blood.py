@@ -16,9 +16,6 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from abm.config.build import plain
-from abm.config.compose import compose
-from abm.config.schema import read_record
 from abm.engine.mean_field import trait_points
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy
 from abm.models.mean_field_xenograft import dosed_course
@@ -27,20 +24,13 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.lineage import Lineage
 from abm.pharmacology.action import Values
 from abm.pharmacology.regimen import Dose
+from abm.targets.library import library
 
-BLOOD_L, WEIGHT_KG = 5.0, 70.0
+BLOOD_L = 5.0
 DT_HOURS = 4.0
 LINEAGES = ("human_neutrophil", "human_monocyte", "human_platelet", "human_erythrocyte", "human_b_lymphocyte", "human_t_lymphocyte")
 PATIENTS = 128
 SLOW = ("human_erythrocyte", "human_b_lymphocyte", "human_t_lymphocyte")
-
-
-def library() -> Experiment:
-    """The default experiment with every file of the library."""
-    problems: list[str] = []
-    experiment = read_record(Experiment, plain(compose([])), "", problems)
-    assert experiment is not None, problems
-    return experiment
 
 
 def turnover(lineages: dict[str, Lineage]) -> dict[str, float]:
@@ -64,7 +54,7 @@ def course(experiment: Experiment, drug: str, arms: Sequence[tuple[Dose, ...]], 
     arm_of_row = np.minimum(np.arange(len(kinetics)), len(arms) - 1).astype(np.int32)
     masses = {drug: experiment.drugs[drug].molar_mass_g_per_mol}
     grid = np.arange(_steps(days) + 1) * (DT_HOURS / 24.0)
-    return dosed_course(kinetics, [WEIGHT_KG] * len(kinetics), masses, list(arms), arm_of_row, grid)
+    return dosed_course(kinetics, masses, list(arms), arm_of_row, grid)
 
 
 def counts(experiment: Experiment, lineages: list[list[Lineage]], drugs: dict[str, Drug], drug: str, given: Values, points: int = 64) -> list[np.ndarray]:
@@ -109,8 +99,8 @@ def _primed(lineage: Lineage, factor: float) -> Lineage:
     return dataclasses.replace(lineage, progenitors=dataclasses.replace(lineage.progenitors, bim=lineage.progenitors.bim * factor))
 
 
-def targets() -> dict[str, float]:
-    """Value of every line by name."""
+def human_blood() -> dict[str, float]:
+    """Value of every line by name; configure JAX and enable pytrees first."""
     experiment = library()
     lineages = {name: experiment.lineages[name] for name in LINEAGES}
     cells = turnover(lineages)

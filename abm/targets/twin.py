@@ -1,4 +1,4 @@
-"""Published and own targets of the calibration, computed with the mean-field twin.
+"""Targets of the calibration in mice and in the dish, computed with the mean-field twin.
 
 `Setting` says with which rules.  PROTOTYPE holds the rules of the deterministic study
 in which the default numbers were chosen; SHIPPED those of the model as it is.  They
@@ -62,8 +62,8 @@ def shipped() -> Experiment:
     return build(compose(["+arms.navitoclax={regimen: navitoclax}"]))
 
 
-def targets(setting: Setting) -> dict[str, float]:
-    """Value of every target by name."""
+def twin_targets(setting: Setting) -> dict[str, float]:
+    """Value of every target by name; configure JAX and enable pytrees first."""
     experiment = shipped()
     cell, leukaemias, drugs = experiment.cell, experiment.leukaemias, experiment.drugs
     if setting.as_prototype:
@@ -75,6 +75,7 @@ def targets(setting: Setting) -> dict[str, float]:
         **_mouse(experiment, setting),
         **_healthy(experiment, setting),
         **_patients(experiment, setting),
+        **_untreated(experiment, setting),
     }
 
 
@@ -89,6 +90,7 @@ def _as_prototype(experiment: Experiment) -> tuple[Cell, dict[str, Leukaemia], d
     )
     growth = {n: dataclasses.replace(x.growth, net_per_day=LN2 / 2.5) for n, x in experiment.leukaemias.items()}
     everolimus = experiment.drugs["everolimus"]
+    assert everolimus.targets.mtorc1 is not None, "everolimus inhibits mTORC1"
     binding = dataclasses.replace(everolimus.targets.mtorc1, koff_per_h=LN2 / 36.0)
     drugs = {**experiment.drugs, "everolimus": dataclasses.replace(everolimus, targets=dataclasses.replace(everolimus.targets, mtorc1=binding))}
     return cell, {n: dataclasses.replace(x, growth=growth[n]) for n, x in experiment.leukaemias.items()}, drugs
@@ -204,6 +206,16 @@ def _survival(experiment: Experiment, setting: Setting) -> dict[str, float]:
     out = run_rows(_rows(experiment, "bmf_competent", arms, 0.5), course, setting, dt)
     days = [event_day(experiment, out.burden[:, i], dt) for i in range(2)]
     return {"everolimus_survival": days[1] / days[0]}
+
+
+def _untreated(experiment: Experiment, setting: Setting) -> dict[str, float]:
+    """Days from injection to 1 % and to 25 % without drug."""
+    dt, host = 2.0 * setting.dt_hours, experiment.host
+    row = TwinRow(
+        experiment.cell, experiment.leukaemias["bmf_competent"], experiment.drugs, host.injected_cells * host.seeding_fraction, host.carrying_capacity
+    )
+    out = run_rows([row], mouse_course(experiment, [(0.0, 0.0, 0.0)], 0.0, 60.0, dt), setting, dt)
+    return {f"pdx_day_{percent}_percent": event_day(experiment, out.burden[:, 0], dt, float(percent)) for percent in (1, 25)}
 
 
 def _mouse(experiment: Experiment, setting: Setting) -> dict[str, float]:

@@ -1,0 +1,1 @@
+"""One module per theme; each function computes the targets that it names."""
