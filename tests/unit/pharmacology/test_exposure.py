@@ -181,7 +181,9 @@ models = st.builds(
     Model, cl=rates, v1=rates, q=st.just(0.0) | rates, v2=rates, ka=st.none() | st.floats(0.01, 5.0), f=st.floats(0.05, 1.0), lag=st.floats(0.0, 3.0)
 )
 dose_lists = st.lists(
-    st.builds(Dose, st.floats(0.0, 2.5), st.just("drug"), st.floats(0.1, 100.0), st.just(0.0) | st.floats(0.001, 1.0)), min_size=1, max_size=5
+    st.builds(Dose, st.floats(0.0, 2.5), st.just("drug"), st.floats(0.1, 100.0), st.just(0.0) | st.floats(0.001, 1.0), st.just(0.0)),
+    min_size=1,
+    max_size=5,
 )
 
 
