@@ -44,7 +44,7 @@ class HostParams(NamedTuple):
     """Numbers of the host, float64 scalars."""
 
     carrying_capacity: Any
-    crowding_half_burden: Any
+    production_half_burden: Any
     egress_at_half: Any
     burden_at_half: Any
     egress_exponent: Any
@@ -170,7 +170,7 @@ class Xenograft:
         burden = expected_burden(packets)
         # Crowding at the middle of the step, extrapolated from the last one.
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
-        crowd = crowding(middle, params.host.crowding_half_burden)
+        crowd = crowding(middle, params.host.production_half_burden)
         # A dish has no healthy cells.
         healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h) if rows.healthy else ()
         if self.layout.sanctuary >= 0:
