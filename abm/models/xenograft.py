@@ -21,7 +21,7 @@ from abm.biology.intracellular import advance_cells
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
-from abm.cells import Drive
+from abm.cells import Drive, scaled
 from abm.engine.clones import CloneLayout
 from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
@@ -180,7 +180,7 @@ class Xenograft:
         growth = params.growth
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
-        death = growth.death + rates.death
+        death = scaled(growth.death, packets.traits.baseline_death_factor) + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
         killed_cycling, killed_quiescent = cytotoxic_hazards(action, packets.traits)
         law = constant_law(into_own_kind, death + killed_cycling * growth.chemosensitivity, h32)
