@@ -33,6 +33,7 @@ class Traits(NamedTuple):
     cytotoxic_factor: Any = ()  # 1, multiplies the cytotoxic hazards
     bim_response: Any = ()  # 1, share of the induction of BIM that is felt
     thiopurine_response: Any = ()  # 1, share of the thiopurine hazards that is felt
+    baseline_death_factor: Any = ()  # 1, multiplies the baseline death hazard
 
 
 class FastState(NamedTuple):
@@ -67,6 +68,7 @@ TRAIT_FIELDS: dict[str, FieldInfo] = {
     "cytotoxic_factor": FieldInfo("1", "Factor on the cytotoxic hazards", False),
     "bim_response": FieldInfo("1", "Share of the induction of BIM felt", False),
     "thiopurine_response": FieldInfo("1", "Share of the thiopurine hazards felt", False),
+    "baseline_death_factor": FieldInfo("1", "Factor on the baseline death hazard", False),
 }
 
 # Traits that may be absent.

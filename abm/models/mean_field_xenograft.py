@@ -23,7 +23,7 @@ from abm.biology.heredity import express
 from abm.biology.intracellular import CellRates, advance_cells, resting_state
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import balanced_growth, room
-from abm.cells import Drive, FastState, Traits
+from abm.cells import Drive, FastState, Traits, scaled
 from abm.engine.mean_field import Hazards, Weights, advance_weights, spread_rows, stacked
 from abm.models.xenograft_setup import clone_means
 from abm.parameters.cell import Cell, Mtorc1
@@ -194,7 +194,7 @@ def step_twin(params: TwinParams, state: TwinState, mean_nm: jax.Array, h: jax.A
     # Crowding at the middle of the step, extrapolated from the last one, as in the packet model.
     middle = jnp.maximum(burden + 0.5 * (burden - state.burden), 0.0)[:, None]
     division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
-    death = params.death + rates.death
+    death = scaled(params.death, traits.baseline_death_factor) + rates.death
     killed_cycling, killed_quiescent = cytotoxic_hazards(action, traits)
     hazards = Hazards(
         division=division,

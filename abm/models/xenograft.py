@@ -21,7 +21,7 @@ from abm.biology.intracellular import advance_cells
 from abm.biology.mtorc1 import relaxation_per_day
 from abm.biology.proliferation import room, slowing
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT, egress_hazard, transition_matrix
-from abm.cells import Drive
+from abm.cells import Drive, scaled
 from abm.engine.clones import CloneLayout
 from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
@@ -44,7 +44,7 @@ class HostParams(NamedTuple):
     """Numbers of the host, float64 scalars."""
 
     carrying_capacity: Any
-    crowding_half_burden: Any
+    production_half_burden: Any
     egress_at_half: Any
     burden_at_half: Any
     egress_exponent: Any
@@ -170,7 +170,7 @@ class Xenograft:
         burden = expected_burden(packets)
         # Crowding at the middle of the step, extrapolated from the last one.
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
-        crowd = crowding(middle, params.host.crowding_half_burden)
+        crowd = crowding(middle, params.host.production_half_burden)
         # A dish has no healthy cells.
         healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h) if rows.healthy else ()
         if self.layout.sanctuary >= 0:
@@ -180,7 +180,7 @@ class Xenograft:
         growth = params.growth
         space = room(middle, params.host.carrying_capacity).astype(jnp.float32)
         division = growth.b_max * space * rates.slowing * packets.traits.division_factor
-        death = growth.death + rates.death
+        death = scaled(growth.death, packets.traits.baseline_death_factor) + rates.death
         into_own_kind = division * share_unmutated(params.mutation, packets) if self.layout.mechanisms else division
         killed_cycling, killed_quiescent = cytotoxic_hazards(action, packets.traits)
         law = constant_law(into_own_kind, death + killed_cycling * growth.chemosensitivity, h32)

@@ -177,7 +177,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
                 np.float64(x)
                 for x in (
                     host.carrying_capacity,
-                    host.crowding_half_burden,
+                    host.halving_burden,
                     host.egress_at_half_cd45_per_day,
                     host.burden_at_half_cd45,
                     host.egress_exponent,

@@ -28,10 +28,18 @@ class Host:
     )
     burden_at_half_cd45: float = quantity("cells", "Burden at which half of the blood leukocytes are leukaemic (in a mouse: human).", above=0.0)
     egress_exponent: float = quantity("1", "Exponent of the burden in the egress hazard.", low=0.0, high=3.0)
-    crowding_half_burden: float = quantity("cells", "Burden that halves the production of healthy progenitors.", above=0.0)
+    crowding_half_burden: float = quantity("cells", "Burden that halves the healthy cells of the marrow, for the share of blasts.", above=0.0)
+    production_half_burden: float | None = quantity(
+        "cells", "Burden that halves the production of healthy progenitors; null = crowding_half_burden.", above=0.0, default=None
+    )
     marrow_nucleated_cells: float = quantity("cells", "Nucleated cells of the healthy marrow.", above=0.0)
     marrow_share: float = quantity("1", "Share of the leukaemia in tissue that sits in the marrow.", above=0.0, high=1.0)
     growth_cv: float = quantity("1", "Between-subject CV of the leukaemia's division hazard (log-normal).", low=0.0, high=1.0)
+
+    @property
+    def halving_burden(self) -> float:
+        """Leukaemic cells that halve the production of healthy progenitors."""
+        return self.crowding_half_burden if self.production_half_burden is None else self.production_half_burden
 
     @property
     def expected_founders(self) -> float:

@@ -33,6 +33,7 @@ class TraitFactors:
     cytotoxic_factor: float = quantity("1", "Multiplies the cytotoxic hazards (efflux, persister < 1).", low=0.0, default=1.0)
     bim_response: float = quantity("1", "Share of the induction of BIM by drugs that the cells feel (NR3C1 loss: 0).", low=0.0, high=1.0, default=1.0)
     thiopurine_response: float = quantity("1", "Share of the thiopurine hazards that the cells feel (NT5C2 < 1).", low=0.0, high=1.0, default=1.0)
+    baseline_death_factor: float = quantity("1", "Multiplies the baseline death hazard (persister < 1).", low=0.0, default=1.0)
 
 
 @record

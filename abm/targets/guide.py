@@ -21,8 +21,7 @@ Every published number that the model should reproduce, beside what it gives. Ge
 
 A target is **met** where the simulated value lies in the band, whatever its interval ({level:.0%}; exact limits for shares, bootstrap
 elsewhere, none where the computation is without chance). **Fitted** means that numbers of the model were chosen with this target in
-view: meeting it is no test. Nothing was tuned to the others; the spread of chemosensitivity between patients is derived from the strata
-of V22, its mean is not.
+view: meeting it is no test. Nothing was tuned to the others.
 
 Cohorts of patients: {sizes}. **{summary}.**
 

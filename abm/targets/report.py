@@ -79,7 +79,7 @@ def _page(results: Sequence[Result], about: dict[str, Any], trials: Trials) -> s
         "Not medical advice and not a dosing tool.</p>",
         f"<p>A target is met where the simulated value lies in the band, whatever its interval ({LEVEL:.0%}; exact limits for shares, bootstrap elsewhere, "
         "none where the computation is without chance). <b>Fitted</b>: numbers of the model were chosen with this target in view, so that meeting it is no "
-        "test. Nothing was tuned to the others; the spread of chemosensitivity between patients is derived from the strata of V22, its mean is not.</p>",
+        "test. Nothing was tuned to the others.</p>",
         f'<img alt="Simulated values in their bands" src="{as_data_url(band_figure(lines))}">',
         _table(lines),
         _residual_disease(lines, trials),

@@ -102,7 +102,8 @@ def study_experiment(numerics: Numerics, subjects: int = 1, arms: tuple[str, ...
         "pulses": Regimen(label="pulses", events=[_injection("generic", extra["generic"], PULSE_NM, 10)]),
     }
     host = base.host
-    scaled = {name: SCALE * getattr(host, name) for name in ("blood_volume_l", "carrying_capacity", "burden_at_half_cd45", "crowding_half_burden")}
+    sizes = ("blood_volume_l", "carrying_capacity", "burden_at_half_cd45", "crowding_half_burden", "production_half_burden")
+    scaled = {name: SCALE * value for name in sizes if (value := getattr(host, name)) is not None}
     return dataclasses.replace(
         base,
         engine=dataclasses.replace(base.engine, packets=numerics.packets, window_hours=numerics.window, packing_hours=numerics.packing),

@@ -72,7 +72,7 @@ def burden_to_qualify(experiment: Experiment, leukaemia: Leukaemia) -> float:
 
     def rates(day: float, y: np.ndarray) -> np.ndarray:
         burden = float(np.exp(y[0]))
-        space, factor = float(room(*scalars(burden, host.carrying_capacity))), float(crowding(*scalars(burden, host.crowding_half_burden)))
+        space, factor = float(room(*scalars(burden, host.carrying_capacity))), float(crowding(*scalars(burden, host.halving_burden)))
         lines = zip(white.values(), y[1:].reshape(-1, stages), strict=True)
         net = (growth.net_per_day + growth.death_per_day) * space - growth.death_per_day
         return np.concatenate([[net], *(blood_rate(line, factor, state) for line, state in lines)])
