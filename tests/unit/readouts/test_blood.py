@@ -27,7 +27,7 @@ def view(lineages: dict[str, Lineage], blood: list[float]) -> View:
         stem=(),
         lineages=SimpleNamespace(cells=cells, births=cells, deaths=cells, gained=cells, lost=cells),
     )
-    return cast(View, SimpleNamespace(seen=seen, lineages=lineages, host=parameters().host))
+    return View(("arm",), ("subject",), ("none",), {"none": ["founder"]}, np.zeros(1), cast(Any, seen), (), lineages, parameters().host)
 
 
 def at_rest(lineages: dict[str, Lineage], litres: float) -> list[float]:
