@@ -63,8 +63,9 @@ def test_words_of_packets_are_those_of_their_key_and_uid() -> None:
 def test_streams_do_not_overlap() -> None:
     assert len(set(STREAMS.values())) == len(STREAMS)
     assert max(STREAMS.values()) < 2**16
-    # Columns that only die take the numbers after theirs, mechanisms two each, healthy lineages all from theirs on.
-    assert sorted(STREAMS.values())[-3:] == [streams.STREAM_LAZY_DEATH, streams.STREAM_MUTANTS, streams.STREAM_HEALTHY]
+    # Columns that only die take the numbers after theirs, mechanisms two each, blood and stem cells some, switches the rest.
+    several = [streams.STREAM_LAZY_DEATH, streams.STREAM_MUTANTS, streams.STREAM_HEALTHY, streams.STREAM_STEM, streams.STREAM_SWITCH_STATE]
+    assert sorted(STREAMS.values())[-5:] == several
     assert streams.STREAM_MUTANTS + 2 * MOST_MECHANISMS <= streams.STREAM_HEALTHY
 
 
