@@ -265,7 +265,7 @@ def test_the_rest_of_a_sweep_is_not_started_after_a_signal(here: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("argv", "expected"), [(["--help"], "trial: diagnosis, padua, pdx, relapsed"), (["--cfg", "job", "seed=5", "--package", "seed"], "5"), (["--version"], "abm ")]
+    ("argv", "expected"), [(["--help"], "diagnosis, padua, pdx, relapsed"), (["--cfg", "job", "seed=5", "--package", "seed"], "5"), (["--version"], "abm ")]
 )
 def test_what_shows_something_writes_nothing(here: Path, capsys: pytest.CaptureFixture[str], argv: list[str], expected: str) -> None:
     assert main(argv) == 0
