@@ -31,7 +31,8 @@ CELL = cell_params(parameters().cell)
 
 
 def pool() -> StemCells:
-    return everything().stem_cells["human"]
+    """Human stem cells that cytotoxic drugs hit hard enough for their loss to be seen."""
+    return dataclasses.replace(everything().stem_cells["human"], cytotoxic_factor=0.3)
 
 
 def numbers(stem_cells: StemCells | None) -> HealthyParams:
