@@ -159,9 +159,6 @@ def test_a_missing_leukaemia_is_refused() -> None:
 
 SMALL = (
     "robustness.draws=16",
-    "robustness.levels=4",
-    "robustness.cells=8",
-    "robustness.dt_hours=1.0",
     "robustness.confirm_draws=2",
     "robustness.confirm_packets=512",  # chance moves the combination by 0.08 log10 (one standard deviation)
 )
