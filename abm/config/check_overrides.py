@@ -88,7 +88,7 @@ def _problem(override: Override, catalogue: Catalogue, multirun: bool) -> str | 
 
 def _group_problem(override: Override, group: str, catalogue: Catalogue, line: str) -> str | None:
     options = catalogue.options[group]
-    if group in LIBRARY_GROUPS and override.package is None:
+    if group in LIBRARY_GROUPS:
         return f"{line}: all files of '{group}' are loaded ({', '.join(options)}); choose by {LIBRARY_USES[group]}."
     if override.is_delete():
         return f"{line}: a group cannot be removed. Options of {group}: {', '.join(options)}."

@@ -49,7 +49,7 @@ def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] 
 
 def compose_unchecked(overrides: Sequence[str], catalogue: Catalogue) -> DictConfig:
     """Compose without our own checks; raises hydra's errors."""
-    register_library(catalogue)
+    register_library(catalogue, apart=True)
     own, *users = catalogue.folders
     with sources_apart(), hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
         extra = [search_path(users)] if users else []

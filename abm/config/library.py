@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
+from abm.config.sources_apart import read_apart
 from abm.errors import InputError
 
 LIBRARY_GROUPS = {
@@ -40,6 +41,11 @@ class Catalogue:
 
     folders: tuple[Path, ...]
     options: dict[str, tuple[str, ...]]
+
+    def path(self, group: str, option: str) -> Path:
+        """The file of an option."""
+        files = (folder / group / f"{option}.yaml" for folder in self.folders)
+        return next(file for file in files if file.is_file()).resolve()
 
     @property
     def single_choice(self) -> tuple[str, ...]:
@@ -93,13 +99,30 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def register_library(catalogue: Catalogue) -> None:
-    """Hand hydra the generated list of all library files as the config `library`."""
-    defaults: list[dict[str, str] | str] = [
-        {f"{group}@{mapping}.{option}": option} for group, mapping in LIBRARY_GROUPS.items() for option in catalogue.options.get(group, ())
-    ]
-    empty: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
-    ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": [*defaults, "_self_"], **empty})
+def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
+    """Hand hydra all library files as the config `library`.
+
+    A file that builds on others (`defaults`, `@package`) is named in the list of defaults.  All
+    other files stand in the config itself: hydra's work grows with the square of the
+    length of that list, and a composition is three times faster so.
+
+    Args:
+        catalogue: The files.
+        apart: The names of the files stand in the place of their sources, as within `sources_apart`; else all files go to the list.
+
+    Raises:
+        ConfigLoadError: a file holds something else than keys and values.
+    """
+    defaults: list[dict[str, str] | str] = []
+    merged: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
+    for group, mapping in LIBRARY_GROUPS.items():
+        for option in catalogue.options.get(group, ()):
+            content, header = read_apart(catalogue.path(group, option)) if apart else ({}, {})
+            if apart and content and "defaults" not in content and not any(header.values()):
+                merged[mapping][option] = content
+            else:
+                defaults.append({f"{group}@{mapping}.{option}": option})
+    ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": ["_self_", *defaults], **merged})
 
 
 def search_path(folders: Sequence[Path]) -> str:

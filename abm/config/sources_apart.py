@@ -53,12 +53,22 @@ class FileConfigSource(file_config_source.FileConfigSource):
         path = (Path(self.path) / self._normalize_file_name(config_path)).resolve()
         if not path.is_file():
             return super().load_config(config_path)  # raises hydra's own error
-        content, header = _read(path)
-        if not isinstance(content, Mapping):
-            raise ConfigLoadError(f"{path}: a mapping of keys to values is needed.")
-        if isinstance(content.get(SOURCES_KEY), Mapping):
-            content = {**content, SOURCES_KEY: {f"{_FILE_KEY}{path}": True}}
+        content, header = read_apart(path)
         return ConfigResult(config=OmegaConf.create(content), path=f"{self.scheme()}://{self.path}", provider=self.provider, header=header)
+
+
+def read_apart(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(content, header) of a configuration file, with the name of the file in the place of its sources.
+
+    Raises:
+        ConfigLoadError: the file holds something else than keys and values.
+    """
+    content, header = _read(path)
+    if not isinstance(content, Mapping):
+        raise ConfigLoadError(f"{path}: a mapping of keys to values is needed.")
+    if isinstance(content.get(SOURCES_KEY), Mapping):
+        content = {**content, SOURCES_KEY: {f"{_FILE_KEY}{path}": True}}
+    return content, header
 
 
 @lru_cache(maxsize=1024)
