@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from abm.biology.heredity import N_NORMALS
 from abm.biology.kinetics import relax
 from abm.engine.devices import pad_rows, padded, place, row_mesh
+from abm.engine.sobol import sobol_points
 
 COMPETENCE = N_NORMALS - 1
 
@@ -84,7 +84,7 @@ def trait_points(points: int, clones: int, levels: int, seed: int = 3) -> np.nda
     the default is the one whose 8 x 16 points came nearest to 32 x 128 points.
     """
     groups = max(levels, 1)
-    uniform = qmc.Sobol(N_NORMALS, scramble=True, seed=seed).random(1 << (groups * points - 1).bit_length())[: groups * points]
+    uniform = sobol_points(N_NORMALS, groups * points, seed)
     if levels:
         # Runs of a Sobol sequence are themselves evenly spread, so each level gets its own.
         uniform[:, COMPETENCE] = (np.repeat(np.arange(levels), points) + 0.5) / levels

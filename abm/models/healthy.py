@@ -20,13 +20,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_hazard, progenitors_at_rest
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
 from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
+from abm.engine.sobol import sobol_points
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.models.stem_cells import advance_stem_cells, stem_at_rest, stem_params
 from abm.parameters.cell import Cell, CellTraits
@@ -103,7 +103,7 @@ def strata_normals(strata: int) -> np.ndarray:
 
     Strata are ordered by competence, the last normal, and share its mean over their level.
     """
-    points = qmc.Sobol(7, scramble=True, seed=7).random(1 << (strata - 1).bit_length())[:strata]
+    points = sobol_points(7, strata, seed=7)
     z = ndtri(points).T
     levels = competence_levels(strata)
     density = np.exp(-0.5 * ndtri(np.arange(1, levels) / levels) ** 2) / np.sqrt(2.0 * np.pi)

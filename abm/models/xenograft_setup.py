@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from abm.biology.heredity import N_NORMALS, express, mean_traits
 from abm.biology.intracellular import resting_state
@@ -19,6 +18,7 @@ from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
+from abm.engine.sobol import sobol_points
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.individuals import individuals
@@ -273,7 +273,7 @@ def _founder_normals(n: int, cells: int, generator: np.random.Generator) -> np.n
     """Normals of n packets, (7, n): independent where every packet is a cell, else jittered strata of a Sobol set."""
     if cells <= n:
         return generator.standard_normal((N_NORMALS, n))
-    points = qmc.Sobol(N_NORMALS, scramble=True, seed=11).random(1 << (n - 1).bit_length())[:n]
+    points = sobol_points(N_NORMALS, n, seed=11)
     shifted = np.mod(points + generator.random(N_NORMALS), 1.0)
     return ndtri(np.clip(shifted, 1e-9, 1.0 - 1e-9)).T
 
