@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from abm.biology.trafficking import BLOOD
 from abm.parameters.host import Host
 from abm.parameters.lineage import Lineage, by_readout
 from abm.readouts.view import View
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LEUKOCYTES = "leukocytes"
 _CURVE = ("arm", "subject", "time")
@@ -61,6 +63,8 @@ def blood_counts(view: View) -> xr.Dataset:
     Lineages of one readout add up.  `leukocytes` are the healthy ones, in 1e9/L, where more
     than one of their lineages is followed.
     """
+    import xarray as xr  # here because the lead-in uses the functions above before any table is made
+
     cells = np.asarray(view.seen.tally.cells).sum(3)
     healthy = np.asarray(view.seen.lineages.cells)[..., 2]
     data = {

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from abm.engine.batches import Batches
@@ -22,10 +21,10 @@ from abm.models.xenograft_setup import arm_tracks, clone_mechanisms, drugs_given
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Regimen
 from abm.pharmacology.dosing_rules import Readings, RuleSet, RuleState, carry_out, is_evaluated, no_decisions, reading_name, rule_set, visit
-from abm.readouts.blood import blood_counts
-from abm.readouts.concentrations import concentrations
-from abm.readouts.laboratory import measured
 from abm.readouts.view import View, stack_observations
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MRD = "mrd"
 COLUMNS = ["arm", "subject", "kind", "time_days", "value"]
@@ -105,6 +104,8 @@ class Visits:
 
     def events(self) -> pd.DataFrame:
         """Decisions as rows of the table of events."""
+        import pandas as pd
+
         return pd.DataFrame(self.decisions, columns=COLUMNS)
 
     def _gates(self) -> NDArray[np.float64]:
@@ -128,6 +129,11 @@ class Visits:
 
     def _readings(self, ward: _Ward, view: View, day: float) -> Readings:
         """What the laboratory reports of an arm's subjects, by the functions that the results use."""
+        # Here because they import tables and statistics, and most trials have no rules.
+        from abm.readouts.blood import blood_counts
+        from abm.readouts.concentrations import concentrations
+        from abm.readouts.laboratory import measured
+
         counts, levels = blood_counts(view).isel(arm=ward.arm, time=0), concentrations(view).isel(arm=ward.arm, time=0)["concentration"]
         keys = self._keys.reshape(len(self._arms), len(self._labels), 2)[ward.arm]
         due = [rule for rule in ward.regimen.rules.values() if is_evaluated(rule, day)]
