@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from abm.parameters.cell import Proliferation
 from abm.parameters.leukaemia import Growth
@@ -22,6 +23,17 @@ def balanced_growth(growth: Growth) -> tuple[float, float]:
     rho = growth.quiescent_fraction / (1.0 - growth.quiescent_fraction)
     k_cq = (growth.net_per_day + growth.quiescent_to_cycling_per_day + growth.death_per_day) * rho
     return growth.net_per_day + growth.death_per_day + k_cq - growth.quiescent_to_cycling_per_day * rho, k_cq
+
+
+def net_rate(growth: Growth, factor: float) -> float:
+    """Rate of balanced growth, 1/d, where the division hazard is multiplied by `factor`, by crowding or otherwise.
+
+    The leading eigenvalue of c' = (b f - d0 - k_cq) c + k_qc q, q' = k_cq c - (d0 + k_qc) q.
+    """
+    b_max, k_cq = balanced_growth(growth)
+    k_qc, d0 = growth.quiescent_to_cycling_per_day, growth.death_per_day
+    rates = np.array([[b_max * factor - d0 - k_cq, k_qc], [k_cq, -d0 - k_qc]])
+    return float(np.linalg.eigvals(rates).real.max())
 
 
 def slowing(phi: jax.Array, params: Proliferation) -> jax.Array:

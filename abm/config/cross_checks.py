@@ -190,6 +190,8 @@ def _check_visits(experiment: Experiment, problems: list[str]) -> None:
     readout, window = experiment.readout, max(experiment.engine.window_hours, experiment.engine.dt_hours)
     if readout.mrd_assay not in experiment.assays:
         problems.append(str(unknown_name("readout.mrd_assay", readout.mrd_assay, experiment.assays, noun="assay")))
+    elif experiment.assays[readout.mrd_assay].limit_of_detection > 1.0:
+        problems.append(f"assays.{readout.mrd_assay}.limit_of_detection = {experiment.assays[readout.mrd_assay].limit_of_detection:g}: a share, at most 1.")
     for day in readout.mrd_days:
         if not 0 <= day <= experiment.trial.follow_up_days:
             problems.append(f"readout.mrd_days: day {day:g} is outside the trial, 0 to {experiment.trial.follow_up_days:g}.")

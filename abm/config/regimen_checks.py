@@ -8,6 +8,7 @@ from abm.config.drug_checks import check_drug, kinetics_problem
 from abm.config.schema import shown
 from abm.errors import nearest, unknown_name
 from abm.parameters.experiment import Experiment
+from abm.parameters.lineage import LEUKOCYTES, follows_leukocytes
 from abm.parameters.regimen import Condition, DoseEvent, DosingRule, Regimen
 from abm.pharmacology.regimen import is_skipped
 from abm.units import HOURS_PER_DAY
@@ -37,8 +38,9 @@ def check_regimens(experiment: Experiment, problems: list[str]) -> None:
 
 def readouts(experiment: Experiment) -> list[str]:
     """Readouts that a rule can ask for: blood counts of the host's lineages, shares of cells, concentrations."""
-    counts = [lineage.readout for lineage in experiment.lineages.values() if lineage.species == experiment.host.species]
-    return [*dict.fromkeys(counts), *SHARES, CONCENTRATION]
+    lineages = [lineage for lineage in experiment.lineages.values() if lineage.species == experiment.host.species]
+    leukocytes = [LEUKOCYTES] if follows_leukocytes(lineages) else []
+    return [*dict.fromkeys(lineage.readout for lineage in lineages), *leukocytes, *SHARES, CONCENTRATION]
 
 
 def _drug_problems(experiment: Experiment, event: DoseEvent, key: str) -> Iterator[str]:

@@ -13,12 +13,11 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from abm.endpoints.registry import Material, endpoint
-from abm.parameters.lineage import Lineage, by_readout
+from abm.endpoints.registry import ROW, Material, endpoint
+from abm.parameters.lineage import LEUKOCYTES, Lineage, by_readout
 from abm.parameters.toxicity import CountCriterion, Toxicity
-from abm.readouts.blood import LEUKOCYTES, leukocyte_baseline
+from abm.readouts.blood import leukocyte_baseline
 
-_ROW = ("arm", "subject")
 RECOVERED = 0.9
 SEVERE = 3
 
@@ -75,7 +74,7 @@ def blood_toxicity(series: xr.Dataset, lineages: Mapping[str, Lineage], vehicle:
             limits = scaled_limits(criteria.counts[name], species, healthy)
             found["ctcae_grade"] = ctcae_grade(values.min(axis=2), limits)
             found["grade_3_days"] = days_below(values, days, limits[SEVERE - 1])
-        data |= {f"{name}_{what}": xr.DataArray(value, dims=_ROW) for what, value in found.items()}
+        data |= {f"{name}_{what}": xr.DataArray(value, dims=ROW) for what, value in found.items()}
         data[f"{name}_nadir"].attrs["units"] = str(count.attrs.get("units", "1"))
     return xr.Dataset(data)
 

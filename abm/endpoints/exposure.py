@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from abm.endpoints.registry import Material, endpoint
+from abm.endpoints.registry import ROW, Material, endpoint
 from abm.readouts.view import View
-
-_ROW = ("arm", "subject")
 
 
 def exposures(view: View) -> xr.Dataset:
@@ -16,7 +14,7 @@ def exposures(view: View) -> xr.Dataset:
     data = {}
     for index, drug in enumerate(view.drugs):
         for name, values, units in (("auc", view.seen.auc, "nmol/L d"), ("c_max", view.seen.c_max, "nmol/L"), ("c_trough", view.seen.c_trough, "nmol/L")):
-            data[f"{name}_{drug}"] = xr.DataArray(np.asarray(values)[:, :, -1, index], dims=_ROW, attrs={"units": units})
+            data[f"{name}_{drug}"] = xr.DataArray(np.asarray(values)[:, :, -1, index], dims=ROW, attrs={"units": units})
     return xr.Dataset(data)
 
 

@@ -7,10 +7,9 @@ import pandas as pd
 import xarray as xr
 
 from abm.endpoints.crossing import first_crossing
-from abm.endpoints.registry import Material, endpoint
+from abm.endpoints.registry import ROW, Material, endpoint
 from abm.parameters.settings import Trial
 
-_ROW = ("arm", "subject")
 # hCD45 below which a xenograft has responded, as a share of the level at which it was randomised.
 RESPONSE_SHARE = 0.2
 _COMPARTMENTS = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
@@ -28,10 +27,10 @@ def reduction(series: xr.Dataset, trial: Trial, vehicle: str | None) -> xr.Datas
     with np.errstate(divide="ignore", invalid="ignore"):
         log_cells = np.log10(burden.values.astype(float))
         end = log_cells[:, :, int(days.argmin())]
-        data = {"log10_reduction_at_end_of_treatment": (_ROW, log_cells[:, :, 0] - end)}
+        data = {"log10_reduction_at_end_of_treatment": (ROW, log_cells[:, :, 0] - end)}
         if vehicle is not None:
             twin = end[[series["arm"].values.tolist().index(vehicle)]]
-            data["log10_burden_vs_vehicle_at_end_of_treatment"] = (_ROW, end - twin)
+            data["log10_burden_vs_vehicle_at_end_of_treatment"] = (ROW, end - twin)
     return xr.Dataset(data)
 
 
@@ -41,7 +40,7 @@ def event(series: xr.Dataset, trial: Trial) -> xr.Dataset:
     curves = series["human_cd45_fraction"].values
     day = np.apply_along_axis(lambda c: first_crossing(days, c, level, rising=True), 2, curves)
     observed = np.isfinite(day)
-    return xr.Dataset({"event_day": (_ROW, np.where(observed, day, days[-1])), "event_observed": (_ROW, observed)})
+    return xr.Dataset({"event_day": (ROW, np.where(observed, day, days[-1])), "event_observed": (ROW, observed)})
 
 
 def clearance(series: xr.Dataset, trial: Trial) -> xr.Dataset:
@@ -49,7 +48,7 @@ def clearance(series: xr.Dataset, trial: Trial) -> xr.Dataset:
     days = series["time"].values
     curves = series["count"].sel(population="leukaemia").values.astype(float)
     day = np.apply_along_axis(lambda c: first_crossing(days, c, trial.clearance_cells, rising=False), 2, curves)
-    return xr.Dataset({"cleared_day": (_ROW, day)})
+    return xr.Dataset({"cleared_day": (ROW, day)})
 
 
 def relapse(series: xr.Dataset, trial: Trial) -> xr.Dataset:
@@ -69,13 +68,13 @@ def relapse(series: xr.Dataset, trial: Trial) -> xr.Dataset:
         day[a, s] = first_crossing(days, curve, curve[0], rising=True, start=int(responded[0]))
         if np.isfinite(day[a, s]):
             clone[a, s] = leading_mechanism(series.isel(arm=a, subject=s), float(day[a, s]), mechanisms)
-    return xr.Dataset({"relapse_day": (_ROW, day), "relapse_clone": (_ROW, clone.astype(str))})
+    return xr.Dataset({"relapse_day": (ROW, day), "relapse_clone": (ROW, clone.astype(str))})
 
 
 def responded(series: xr.Dataset) -> xr.Dataset:
     """Whether hCD45 fell to a fifth of its level at randomisation or below."""
-    curves = series["human_cd45_fraction"].transpose(*_ROW, "time").values
-    return xr.Dataset({"responded": (_ROW, (curves[..., :1] > 0.0).any(axis=2) & (curves <= RESPONSE_SHARE * curves[..., :1]).any(axis=2))})
+    curves = series["human_cd45_fraction"].transpose(*ROW, "time").values
+    return xr.Dataset({"responded": (ROW, (curves[..., :1] > 0.0).any(axis=2) & (curves <= RESPONSE_SHARE * curves[..., :1]).any(axis=2))})
 
 
 @endpoint

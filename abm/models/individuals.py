@@ -3,6 +3,11 @@
 Every factor is log-normal with mean 1 and belongs to the subject and the name of the
 quantity: not to the arm, so that twins are alike, and not to its neighbours in the list,
 so that a further quantity that varies changes no other.
+
+Growth differs in two ways, which are not the same.  `cohort.variability.growth` is the pace
+of a patient's leukaemia: net growth, death and re-entry into the cycle alike, so that a slow
+one turns over slowly.  `host.growth_cv` is the division hazard alone, as it differs between
+mice that carry one leukaemia: its cells die and rest as ever, and net growth follows.
 """
 
 from __future__ import annotations
@@ -13,10 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtri
 
+from abm.biology.proliferation import balanced_growth, net_rate
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.settings import Variability
 from abm.streams import subject_uniforms
+
+DIVISION = "division"
+"""Name of the factor on the division hazard."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +33,8 @@ class Individual:
     """What belongs to one subject.
 
     Attributes:
-        leukaemia: Its leukaemia, the factors applied.
-        factors: Factor by name of the quantity, 1 where nothing varies.
+        leukaemia: Its leukaemia, the factors of `cohort.variability` applied.
+        factors: Factor by name of the quantity, 1 where nothing varies; with DIVISION.
     """
 
     leukaemia: Leukaemia
@@ -41,25 +50,43 @@ class Individual:
         """Factor on the burden at which the trial starts."""
         return self.factors["start_burden"]
 
+    @property
+    def division(self) -> float:
+        """Factor on the division hazard."""
+        return self.factors[DIVISION]
+
+    @property
+    def division_per_day(self) -> float:
+        """Division hazard of cycling cells far below capacity, 1/d."""
+        return balanced_growth(self.leukaemia.growth)[0] * self.division
+
+    @property
+    def net_growth_per_day(self) -> float:
+        """Net growth far below capacity, 1/d."""
+        growth = self.leukaemia.growth
+        return growth.net_per_day if self.division == 1.0 else net_rate(growth, self.division)
+
 
 def varied_names() -> tuple[str, ...]:
-    """Names of all quantities that can differ between subjects."""
+    """Names of the quantities of `cohort.variability`."""
     return tuple(field.name for field in dataclasses.fields(Variability))
 
 
 def factor_of(key: np.ndarray, name: str, cv: float) -> float:
-    """Log-normal factor with mean 1 of a subject, key uint32 (2,); exactly 1 without variability."""
+    """Log-normal factor with mean 1 of a subject, key uint32 (2,), from its stream `name`; exactly 1 without variability."""
     if cv == 0.0:
         return 1.0
     sigma = np.sqrt(np.log1p(cv**2))
-    return float(np.exp(sigma * ndtri(subject_uniforms(key, f"variability/{name}", 1)[0]) - 0.5 * sigma**2))
+    return float(np.exp(sigma * ndtri(subject_uniforms(key, name, 1)[0]) - 0.5 * sigma**2))
 
 
 def individual(experiment: Experiment, key: np.ndarray, leukaemia: str) -> Individual:
     """The subject with a key, uint32 (2,), and a leukaemia of that name."""
     variability, typical = experiment.cohort.variability, experiment.leukaemias[leukaemia]
-    factors = {name: factor_of(key, name, getattr(variability, name)) for name in varied_names()}
-    if all(factor == 1.0 for factor in factors.values()):
+    factors = {name: factor_of(key, f"variability/{name}", getattr(variability, name)) for name in varied_names()}
+    alike = all(factor == 1.0 for factor in factors.values())
+    factors[DIVISION] = factor_of(key, "growth", experiment.host.growth_cv)
+    if alike:
         return Individual(typical, factors)
     traits, growth, pace = typical.traits, typical.growth, factors["growth"]
     own = dataclasses.replace(
@@ -81,5 +108,12 @@ def individual(experiment: Experiment, key: np.ndarray, leukaemia: str) -> Indiv
 
 
 def individuals(experiment: Experiment, keys: np.ndarray, leukaemias: Sequence[str]) -> list[Individual]:
-    """The subjects of rows: keys uint32 (rows, 2), name of the leukaemia of each row."""
-    return [individual(experiment, key, name) for key, name in zip(keys, leukaemias, strict=True)]
+    """The subjects of rows: keys uint32 (rows, 2), name of the leukaemia of each row; rows of one subject share what it is."""
+    known: dict[tuple[bytes, str], Individual] = {}
+    found = []
+    for key, name in zip(keys, leukaemias, strict=True):
+        who = (np.asarray(key).tobytes(), name)
+        if who not in known:
+            known[who] = individual(experiment, key, name)
+        found.append(known[who])
+    return found

@@ -82,7 +82,7 @@ def dosed_course(
     pharmacokinetics: list[dict[str, Pharmacokinetics]],
     masses: dict[str, float],
     doses: list[tuple[Dose, ...]],
-    arm_of_row: np.ndarray,
+    track_of_row: np.ndarray,
     grid_days: np.ndarray,
 ) -> Values:
     """Mean free concentration at the cell over each step in typical subjects, one row each; nmol/L, float64 (steps, rows, drugs).
@@ -91,7 +91,7 @@ def dosed_course(
         pharmacokinetics: Of every row's host, by drug (`abm.pharmacology.covariates`); the drugs are those of `masses`, in its order.
         masses: Molar mass of every drug, g/mol.
         doses: Doses of every arm.
-        arm_of_row: int32 (rows,).
+        track_of_row: int32 (rows,).
         grid_days: Equal steps from day 0.
     """
     drugs = list(masses)
@@ -101,16 +101,16 @@ def dosed_course(
         rows = [individual_parameters(pk[drug], typical) for pk in pharmacokinetics]
         per_drug.append({name: np.concatenate([row[name] for row in rows]) for name in rows[0]})
     individual = IndividualPk.stack(per_drug, rows=len(pharmacokinetics))
-    plan = plan_exposure(individual, drugs=drugs, molar_mass_g_per_mol=list(masses.values()), doses=doses, arm_of_row=arm_of_row, grid_days=grid_days)
+    plan = plan_exposure(individual, drugs=drugs, molar_mass_g_per_mol=list(masses.values()), doses=doses, track_of_row=track_of_row, grid_days=grid_days)
     free = np.array([[free_factor(pk[drug]) for drug in drugs] for pk in pharmacokinetics]).reshape(len(pharmacokinetics), len(drugs))
-    course: jax.Array = _expose(plan, np.asarray(arm_of_row, np.int32), free, len(grid_days) - 1)
+    course: jax.Array = _expose(plan, np.asarray(track_of_row, np.int32), free, len(grid_days) - 1)
     return course
 
 
 @functools.partial(jax.jit, static_argnums=3)
-def _expose(plan: ExposurePlan, arm_of_row: jax.Array, free: jax.Array, steps: int) -> jax.Array:
+def _expose(plan: ExposurePlan, track_of_row: jax.Array, free: jax.Array, steps: int) -> jax.Array:
     def step(state: jax.Array, k: jax.Array) -> tuple[jax.Array, jax.Array]:
-        after = advance_exposure(state, plan, k, arm_of_row, jnp.ones_like(free))
+        after = advance_exposure(state, plan, k, track_of_row, jnp.ones_like(free))
         return after.state, after.mean_nm * free
 
     return lax.scan(step, jnp.asarray(plan.initial_state), jnp.arange(steps))[1]

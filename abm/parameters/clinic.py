@@ -7,11 +7,12 @@ from abm.records import choice, part, quantity, record, text
 
 @record
 class Assay:
-    """An assay of minimal residual disease in marrow (`abm.readouts.mrd`)."""
+    """How a readout is measured (`abm.readouts.laboratory`): residual disease in the marrow, or any readout that a visit asks for."""
 
-    label: str = text("Label in figures.")
-    limit_of_detection: float = quantity("1", "Smallest leukaemic share of nucleated marrow cells that is reported as positive.", above=0.0, high=1.0)
-    cells_assayed: float = quantity("cells", "Nucleated marrow cells that are looked at.", above=0.0)
+    label: str = text("Label in figures.", default="")
+    cv: float = quantity("1", "CV of the reading (log-normal with mean 1).", low=0.0, high=2.0, default=0.0)
+    cells_assayed: float | None = quantity("cells", "Cells that the assay of a share looks at (Poisson); null = all.", above=0.0, default=None)
+    limit_of_detection: float = quantity("readout", "A smaller reading is negative: it counts as 0.", low=0.0, default=0.0)
 
 
 @record

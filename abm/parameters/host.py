@@ -34,7 +34,7 @@ class Host:
     )
     marrow_nucleated_cells: float = quantity("cells", "Nucleated cells of the healthy marrow.", above=0.0)
     marrow_share: float = quantity("1", "Share of the leukaemia in tissue that sits in the marrow.", above=0.0, high=1.0)
-    growth_cv: float = quantity("1", "Between-subject CV of the leukaemia's division hazard (log-normal).", low=0.0, high=1.0)
+    growth_cv: float = quantity("1", "Between-subject CV of the leukaemia's division hazard alone (log-normal).", low=0.0, high=1.0)
 
     @property
     def halving_burden(self) -> float:

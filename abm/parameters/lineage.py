@@ -6,7 +6,7 @@ model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from abm.parameters.cell import CellTraits
 from abm.records import choice, part, quantity, record, text
@@ -42,6 +42,15 @@ class Lineage:
     def population_name(self) -> str:
         """Name of its cells among the populations."""
         return self.population or self.readout
+
+
+LEUKOCYTES = "leukocytes"
+"""Blood count of all healthy leukocytes."""
+
+
+def follows_leukocytes(lineages: Iterable[Lineage]) -> bool:
+    """Whether `LEUKOCYTES` are counted: more than one of their lineages is followed."""
+    return sum(lineage.white_cell_share > 0.0 for lineage in lineages) > 1
 
 
 def by_readout(lineages: Mapping[str, Lineage]) -> dict[str, list[Lineage]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abm.parameters.clinic import Assay
 from abm.records import choice, count, flag, listing, named_parts, part, quantity, record, text
 
 AMOUNT_UNITS = ("mg", "mg_per_kg", "mg_per_m2", "U", "U_per_m2")
@@ -45,15 +46,6 @@ class EventFile:
 
 
 @record
-class VisitAssay:
-    """How a readout is measured at a visit."""
-
-    cv: float = quantity("1", "CV of the reading (log-normal with mean 1).", low=0.0, high=2.0, default=0.0)
-    cells_assayed: float | None = quantity("cells", "Cells that the assay of a share looks at (Poisson); null = all.", above=0.0, default=None)
-    detection_limit: float = quantity("readout", "A smaller reading counts as 0.", low=0.0, default=0.0)
-
-
-@record
 class Condition:
     """What must be read: at least `above`, less than `below`, or both."""
 
@@ -92,7 +84,7 @@ class Regimen:
     visit_days: list[float] = listing("Days of visits.", default=())
     visit_start_day: float = quantity("d", "First of the regular visits.", low=0.0, default=0.0)
     visit_interval_days: float | None = quantity("d", "Interval of regular visits; null = none.", above=0.0, default=None)
-    assays: dict[str, VisitAssay] = named_parts("How readouts are measured, by readout; others are read without error.", default={})
+    assays: dict[str, Assay] = named_parts("How readouts are measured, by readout; others are read without error.", default={})
     rules: dict[str, DosingRule] = named_parts("Rules by name, evaluated in this order.", default={})
 
 

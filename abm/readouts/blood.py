@@ -9,13 +9,12 @@ import numpy as np
 
 from abm.biology.trafficking import BLOOD
 from abm.parameters.host import Host
-from abm.parameters.lineage import Lineage, by_readout
+from abm.parameters.lineage import LEUKOCYTES, Lineage, by_readout, follows_leukocytes
 from abm.readouts.view import View
 
 if TYPE_CHECKING:
     import xarray as xr
 
-LEUKOCYTES = "leukocytes"
 _CURVE = ("arm", "subject", "time")
 _PER_UNIT = 1e9  # leukocytes per litre for 1e9/L
 
@@ -52,7 +51,7 @@ def _leukocytes(per_litre: Sequence[Any], lineages: Sequence[Lineage]) -> Any:
 def leukocyte_baseline(lineages: Mapping[str, Lineage]) -> float | None:
     """Leukocytes of a healthy subject, 1e9/L; None where fewer than two of their lineages are followed."""
     items = list(lineages.values())
-    if sum(lineage.white_cell_share > 0.0 for lineage in items) < 2:
+    if not follows_leukocytes(items):
         return None
     return float(_leukocytes([lineage.baseline * lineage.cells_per_unit for lineage in items], items))
 
@@ -78,7 +77,7 @@ def blood_counts(view: View) -> xr.Dataset:
         parts = [per_litre[i] / lineage.cells_per_unit for i, lineage in enumerate(lineages) if lineage.readout == readout]
         attributes = {"units": members[0].readout_units, "long_name": " and ".join(lineage.label for lineage in members)}
         dataset[readout] = xr.DataArray(np.sum(parts, axis=0), dims=_CURVE, attrs=attributes)
-    if leukocyte_baseline(view.lineages) is not None:
+    if follows_leukocytes(lineages):
         values = _leukocytes(per_litre, lineages)
         dataset[LEUKOCYTES] = xr.DataArray(values, dims=_CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
     return dataset

@@ -1,43 +1,60 @@
-"""Readouts as a laboratory reports them at a visit: with an error of measurement, from a sample of cells, down to a limit.
+"""Readouts as a laboratory reports them at a visit: from a sample of cells, with an error of measurement, down to a limit.
 
-The error belongs to the subject, the day and the readout: all rules of a regimen see one and
-the same report, and another arm, row or device changes nothing.
+An assay that looks at a number M of cells finds Poisson(M x share) among them, so what it
+reports scatters about the exact share, and below its limit of detection it reports nothing
+that can be relied on.  What chance adds belongs to the subject and the day, and the error of
+measurement to the readout too: the rules of a regimen and the endpoints of the trial see one
+and the same report, and another arm, row, assay or device changes nothing.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import poisson
 
-from abm.parameters.regimen import VisitAssay
+from abm.parameters.clinic import Assay
 from abm.streams import subject_uniforms
 
 
-def measured(true: NDArray[np.float64], assay: VisitAssay | None, keys: NDArray[np.uint32], readout: str, day: float) -> NDArray[np.float64]:
-    """Readings of a readout.
+class Reading(NamedTuple):
+    """What an assay reports; arrays (rows,)."""
+
+    value: NDArray[np.float64]  # also below the limit, where it cannot be relied on
+    below_limit: NDArray[np.bool_]  # below the limit of detection, which is reported as negative
+
+    @property
+    def reported(self) -> NDArray[np.float64]:
+        """Values, 0 below the limit."""
+        return np.where(self.below_limit, 0.0, self.value)
+
+
+def measured(true: NDArray[np.float64], assay: Assay, keys: NDArray[np.uint32], readout: str, day: float) -> Reading:
+    """Reading of a readout on one day.
 
     Args:
-        true: Values (rows,).
-        assay: How it is measured; None = without error.
-        keys: Keys of the subjects, uint32 (rows, 2).
+        true: Exact values (rows,); NaN stays NaN.
+        assay: How it is measured.
+        keys: Key of the subject of each row, uint32 (rows, 2).
         readout: Name of the readout.
         day: Day of the visit.
 
     Returns:
-        Readings (rows,): a Poisson number of the cells looked at, times a log-normal factor of mean 1; 0 below the limit.
+        A Poisson number of the cells looked at, as a share of them, times a log-normal factor of mean 1.
     """
-    if assay is None:
-        return true
-    # One sample of marrow a day, whatever is asked of it: a larger share never reads lower.
-    sample = f"residual disease on day {day:.6g}"
-    reading = np.array(true, dtype=np.float64)
-    for row, key in enumerate(keys):
-        if np.isfinite(reading[row]) and assay.cells_assayed is not None:
-            found = poisson.ppf(subject_uniforms(key, sample, 1)[0], reading[row] * assay.cells_assayed)
-            reading[row] = min(float(found) / assay.cells_assayed, 1.0)
-        if assay.cv > 0.0:
-            sigma = np.sqrt(np.log1p(assay.cv**2))
-            reading[row] *= np.exp(sigma * ndtri(subject_uniforms(key, f"{readout} on day {day:.6g}", 1)[0]) - 0.5 * sigma**2)
-    return np.where(reading < assay.detection_limit, 0.0, reading)
+    value, known = np.array(true, dtype=np.float64), np.isfinite(true)
+
+    def uniforms(name: str) -> NDArray[np.float64]:
+        return np.array([subject_uniforms(key, f"{name} on day {day:.6g}", 1)[0] for key in keys])
+
+    if assay.cells_assayed is not None:
+        # One sample of marrow a day, whatever is asked of it: a larger share never reads lower.
+        found = poisson.ppf(uniforms("residual disease"), assay.cells_assayed * np.where(known, value, 0.0))
+        value = np.where(known, np.minimum(found / assay.cells_assayed, 1.0), np.nan)
+    if assay.cv > 0.0:
+        sigma = np.sqrt(np.log1p(assay.cv**2))
+        value = value * np.exp(sigma * ndtri(uniforms(readout)) - 0.5 * sigma**2)
+    return Reading(value, known & (value < assay.limit_of_detection))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from abm.biology.proliferation import balanced_growth
-from abm.models.individuals import individual, varied_names
+from abm.models.individuals import individual
 from abm.models.xenograft_setup import Rows
 from abm.parameters.experiment import Experiment
 
@@ -18,7 +17,8 @@ def subject_table(experiment: Experiment, rows: Rows, labels: tuple[str, ...], r
 
     Columns: arm, subject, leukaemia, age_group, randomised_day (since the start of the
     lead-in, NaN without), net growth and division hazard far below capacity, mean traits of
-    the leukaemia, and `factor_NAME` for every quantity that can vary between subjects.
+    the leukaemia, and `factor_NAME` for every quantity that can vary between subjects
+    (`cohort.variability`, and the division hazard by `host.growth_cv`).
 
     Args:
         rows: Rows of the trial, (arm, subject).
@@ -30,7 +30,7 @@ def subject_table(experiment: Experiment, rows: Rows, labels: tuple[str, ...], r
     for index, day in enumerate(np.asarray(randomised_day)[: len(arms) * len(labels)].tolist()):
         arm, subject = divmod(index, len(labels))
         who = individual(experiment, rows.keys[index], rows.leukaemias[index])
-        traits, growth = who.leukaemia.traits, who.leukaemia.growth
+        traits = who.leukaemia.traits
         lines.append(
             {
                 "arm": arms[arm],
@@ -38,10 +38,10 @@ def subject_table(experiment: Experiment, rows: Rows, labels: tuple[str, ...], r
                 "leukaemia": rows.leukaemias[index],
                 "age_group": experiment.host.age_group,
                 "randomised_day": day,
-                "net_growth_per_day": growth.net_per_day,
-                "division_per_day": balanced_growth(growth)[0],
+                "net_growth_per_day": who.net_growth_per_day,
+                "division_per_day": who.division_per_day,
                 **{name: getattr(traits, name) for name in ("bcl2", "bclxl", "mcl1", "bim", "bmf_competence", "set_point")},
-                **{f"factor_{name}": who.factors[name] for name in varied_names()},
+                **{f"factor_{name}": factor for name, factor in who.factors.items()},
             }
         )
     table = pd.DataFrame(lines)

@@ -12,9 +12,9 @@ from abm.engine.program import Carry
 from abm.errors import RunFault
 from abm.models.theory.pharmacokinetics import DRUG
 from abm.models.theory.program import TheoryProgram, TheorySolution
+from abm.output.layout import ROW
 
 CELLS = ("arm", "subject", "time", "population")
-ROW = ("arm", "subject")
 # Counts that are shown in a unit of the user's choice, with whole numbers beside them under `cells`.
 OWN_UNIT = {"units": "unit of circ0", "long_name": "Cells, in the unit of theory.circ0"}
 

@@ -242,6 +242,9 @@ class _Trial:
         broken = ~np.isfinite(np.asarray(look.lineages.cells)).all((1, 2)) | (np.asarray(look.tally.cells) < 0).any((1, 2))
         broken |= (np.asarray(look.lineages.cells) < 0).any((1, 2)) | (np.isnan(np.asarray(look.quantiles)).any((1, 2)) & (cells > 0))
         broken |= np.asarray(look.stats.packets) > capacity_of(self.experiment)
+        if not isinstance(look.stem, tuple):
+            stem = np.asarray(look.stem)
+            broken |= ~np.isfinite(stem).all(1) | (stem < 0).any(1)
         if broken.any():
             row = int(np.argmax(broken))
             arm, subject = divmod(row, self.n_subjects)

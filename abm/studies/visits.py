@@ -26,7 +26,6 @@ from abm.readouts.view import View, stack_observations
 if TYPE_CHECKING:
     import pandas as pd
 
-MRD = "mrd"
 COLUMNS = ["arm", "subject", "kind", "time_days", "value"]
 
 
@@ -133,6 +132,7 @@ class Visits:
         from abm.readouts.blood import blood_counts
         from abm.readouts.concentrations import concentrations
         from abm.readouts.laboratory import measured
+        from abm.readouts.mrd import MRD
 
         counts, levels = blood_counts(view).isel(arm=ward.arm, time=0), concentrations(view).isel(arm=ward.arm, time=0)["concentration"]
         keys = self._keys.reshape(len(self._arms), len(self._labels), 2)[ward.arm]
@@ -144,7 +144,8 @@ class Visits:
             name = "blast_fraction" if condition.readout == MRD else condition.readout
             true = counts[name].values if condition.drug is None else levels.sel(drug=condition.drug).values
             assay = ward.regimen.assays.get(condition.readout)
-            readings[reading_name(condition)] = measured(np.asarray(true, float), assay, keys, reading_name(condition), day)
+            exact = np.asarray(true, float)
+            readings[reading_name(condition)] = exact if assay is None else measured(exact, assay, keys, reading_name(condition), day).reported
         return readings
 
 

@@ -50,7 +50,7 @@ class FribergParams(NamedTuple):
     """Numbers of the model."""
 
     plan: Any  # ExposurePlan
-    arm_of_row: Any  # int32 (rows,)
+    track_of_row: Any  # int32 (rows,)
     passing: Any  # float32 (steps, stages), chance to pass a j-th stage of those who passed j - 1, in half a step
     log_staying: Any  # float32 (steps, stages), log(1 - passing)
     transit: Any  # ktr, 1/d
@@ -76,7 +76,7 @@ class Friberg(OneColumn):
 
     def step(self, params: FribergParams, rows: FribergState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """See `abm.engine.program.Model`."""
-        exposure = advance_exposure(rows.amounts, params.plan, k, params.arm_of_row, rows.gate)
+        exposure = advance_exposure(rows.amounts, params.plan, k, params.track_of_row, rows.gate)
         moving, branching = _words(subjects, k)
         pass_on = params.passing[k], params.log_staying[k]
         rows = _move_on(rows, moving[0], *pass_on)
@@ -164,8 +164,8 @@ def myelosuppression(record: Myelosuppression, settings: Settings) -> TheoryProg
     step = longest_step(record, float(curves.fewest), float(curves.highest))
     grid, saved = theory_grid(settings, days, longest_step=step, pack=False)
     at_rest = float(np.rint(record.circ0 * record.scale))
-    arm_of_row = np.zeros(record.replicates, np.int32)
-    plan = exposure_plan(record, arm_of_row, grid.times)
+    track_of_row = np.zeros(record.replicates, np.int32)
+    plan = exposure_plan(record, track_of_row, grid.times)
     passing, log_staying = chances_of_passing(0.5 * transit_rate_per_h(record) * HOURS_PER_DAY * np.diff(grid.times))
     none = np.zeros((record.replicates, SMALLEST_CAPACITY))
     zero = jnp.zeros((record.replicates, STAGES))
@@ -174,7 +174,11 @@ def myelosuppression(record: Myelosuppression, settings: Settings) -> TheoryProg
         model=Friberg(),
         resolution=SMALLEST_CAPACITY,
         params=FribergParams(
-            plan, arm_of_row, passing, log_staying, *(np.float64(x) for x in (transit_rate_per_h(record) * HOURS_PER_DAY, at_rest, record.gamma, record.slope))
+            plan,
+            track_of_row,
+            passing,
+            log_staying,
+            *(np.float64(x) for x in (transit_rate_per_h(record) * HOURS_PER_DAY, at_rest, record.gamma, record.slope)),
         ),
         param_axes=FribergParams(ExposurePlan(**axes), 0, -1, -1, -1, -1, -1, -1),
         packets=new_packets([none], none.astype(np.int32), (), (), SMALLEST_CAPACITY),

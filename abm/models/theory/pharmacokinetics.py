@@ -28,7 +28,7 @@ class ExposureParams(NamedTuple):
     """Numbers of the model."""
 
     plan: Any  # ExposurePlan
-    arm_of_row: Any  # int32 (rows,)
+    track_of_row: Any  # int32 (rows,)
 
 
 class ExposureState(NamedTuple):
@@ -44,7 +44,7 @@ class ExposureOnly(OneColumn):
 
     def step(self, params: ExposureParams, rows: ExposureState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """See `abm.engine.program.Model`."""
-        exposure = advance_exposure(rows.amounts, params.plan, k, params.arm_of_row, rows.gate)
+        exposure = advance_exposure(rows.amounts, params.plan, k, params.track_of_row, rows.gate)
         nothing = no_time(packets.division_exposure)
         return rows._replace(amounts=exposure.state), packets.fast, Rates(law=nothing, division=nothing.w, lazy_death=nothing.w)
 
@@ -71,16 +71,16 @@ def individual_pk(record: Pharmacokinetics, rows: int = 1) -> IndividualPk:
     )
 
 
-def exposure_plan(record: Pharmacokinetics, arm_of_row: np.ndarray, grid_days: np.ndarray) -> ExposurePlan:
+def exposure_plan(record: Pharmacokinetics, track_of_row: np.ndarray, grid_days: np.ndarray) -> ExposurePlan:
     """Plan of the one drug on a grid, with amounts in their own unit."""
     doses = [Dose(time / HOURS_PER_DAY, DRUG, amount, duration / HOURS_PER_DAY) for time, amount, duration in record.doses if amount > 0.0]
     inside = [dose for dose in doses if dose.time_days <= grid_days[-1]]
     return plan_exposure(
-        individual_pk(record, len(arm_of_row)),
+        individual_pk(record, len(track_of_row)),
         drugs=[DRUG],
         molar_mass_g_per_mol=[_UNIT_MOLAR_MASS],
         doses=[inside],
-        arm_of_row=arm_of_row,
+        track_of_row=track_of_row,
         grid_days=grid_days,
     )
 
@@ -90,14 +90,14 @@ def pharmacokinetics(record: Pharmacokinetics, settings: Settings) -> TheoryProg
     wanted = [time / HOURS_PER_DAY for time in record.times_h]
     end = max(wanted) or settings.dt_hours / HOURS_PER_DAY
     grid, saved = theory_grid(settings, save_days(end, settings.interval_hours, wanted), pack=False)
-    arm_of_row = np.zeros(1, np.int32)
-    plan = exposure_plan(record, arm_of_row, grid.times)
+    track_of_row = np.zeros(1, np.int32)
+    plan = exposure_plan(record, track_of_row, grid.times)
     axes: dict[str, Any] = {name: -1 if axis is None else axis for name, axis in ROW_AXIS.items()}
     none = np.zeros((1, SMALLEST_CAPACITY))
     return TheoryProgram(
         model=ExposureOnly(),
         resolution=SMALLEST_CAPACITY,
-        params=ExposureParams(plan, arm_of_row),
+        params=ExposureParams(plan, track_of_row),
         param_axes=ExposureParams(ExposurePlan(**axes), 0),
         packets=new_packets([none], none.astype(np.int32), (), (), SMALLEST_CAPACITY),
         row_state=ExposureState(jnp.asarray(plan.initial_state), jnp.ones((1, 1))),

@@ -33,13 +33,8 @@ def dose_matrix_forecast(experiment: Experiment) -> Forecast:
         task="dose_matrix",
         name=dish.experiment_name,
         size=f"{first} x {second} wells x {leukaemias} leukaemias x {plates} plates ({dish.cohort.design}) = {packets.rows} rows",
-        step=None,
-        starts=(),
-        courses=(),
         packets=packets,
-        mutants=(),
         memory=memory,
-        time=None,
         notes=(f"{steps:.2g} packet-steps of {step_hours(dish):g} h, no lead-in, no healthy blood; the default of 1.6e+07 takes about a minute on two cores",),
         verdicts=tuple(memory_verdicts(dish, memory, packets)),
     )

@@ -136,15 +136,15 @@ class Forecast:
     task: str
     name: str
     size: str
-    step: StepForecast | None
-    starts: tuple[Start, ...]
-    courses: tuple[ArmCourse, ...]
-    packets: PacketForecast | None
-    mutants: tuple[Mutants, ...]
-    memory: Memory | None
-    time: RunTime | None
-    notes: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
+    step: StepForecast | None = None
+    starts: tuple[Start, ...] = ()
+    courses: tuple[ArmCourse, ...] = ()
+    packets: PacketForecast | None = None
+    mutants: tuple[Mutants, ...] = ()
+    memory: Memory | None = None
+    time: RunTime | None = None
+    notes: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
     @property
     def refused(self) -> bool:

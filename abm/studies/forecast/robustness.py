@@ -44,11 +44,6 @@ def robustness_forecast(experiment: Experiment) -> Forecast:
         task="claim_robustness",
         name=experiment.experiment_name,
         size=f"{s.draws} draws in {batches} batches of {batch}, {len(scenes(s))} scenes each, {points} trait points, {steps} steps of {s.dt_hours:g} h",
-        step=None,
-        starts=(),
-        courses=(),
-        packets=None,
-        mutants=(),
         memory=memory,
         time=RunTime(
             0.0,

@@ -48,13 +48,9 @@ def theory_forecast(experiment: Experiment) -> Forecast:
         task="theory",
         name=experiment.experiment_name,
         size=f"{arms} arm{'s' * (arms > 1)} x {replicates} replicate{'s' * (replicates > 1)}",
-        step=None,
-        starts=(),
         courses=courses,
-        packets=None,
         mutants=mutants,
         memory=memory,
-        time=None,
         notes=tuple(notes),
         verdicts=tuple(verdicts),
     )

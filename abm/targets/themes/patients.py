@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.biology.proliferation import balanced_growth
+from abm.biology.proliferation import net_rate
 from abm.config.build import build
 from abm.config.compose import compose
 from abm.models.individuals import individuals
-from abm.parameters.leukaemia import Growth
 from abm.studies.trial import subjects_of
 from abm.targets.cohorts import MONTH_DAYS, YEAR_DAYS, Cohort, read_cohort
 from abm.targets.findings import Simulated, absent, resampled, share
@@ -26,13 +25,6 @@ LOOKS = (f"readout.mrd_days=[{FIRST:g},{SECOND:g}]",)
 NEGATIVE, HIGH = 1e-4, 1e-3
 GROUP = 23  # children of the published series
 STRATA = ("standard", "intermediate", "high")
-
-
-def net_rate(growth: Growth, room: float) -> float:
-    """Rate of balanced growth, 1/d, where crowding leaves a factor `room` of division: the leading rate of cycling and quiescent cells."""
-    division, leave = balanced_growth(growth)
-    enter, death = growth.quiescent_to_cycling_per_day, growth.death_per_day
-    return float(np.linalg.eigvals(np.array([[division * room - leave - death, enter], [leave, -enter - death]])).real.max())
 
 
 @computes(

@@ -16,7 +16,8 @@ from abm.config.build import build, plain
 from abm.config.compose import compose
 from abm.config.regimen_checks import is_visit
 from abm.errors import InputError
-from abm.parameters.regimen import AMOUNT_UNITS, DoseEvent, DosingRule, EventFile, Regimen, VisitAssay
+from abm.parameters.clinic import Assay
+from abm.parameters.regimen import AMOUNT_UNITS, DoseEvent, DosingRule, EventFile, Regimen
 
 GUIDE = (Path(abm.__file__).parent / "guides" / "regimens.md").read_text(encoding="utf-8")
 EVENT: dict[str, Any] = {"drug": "venetoclax", "day": 0.0, "amount": 1.0, "amount_unit": "mg"}
@@ -92,7 +93,7 @@ def test_examples_of_the_guide_are_accepted() -> None:
 
 
 def test_the_guide_names_every_key() -> None:
-    names = {field.name for record in (DoseEvent, EventFile, VisitAssay, DosingRule, Regimen) for field in dataclasses.fields(record)} - {"path", "label"}
+    names = {field.name for record in (DoseEvent, EventFile, Assay, DosingRule, Regimen) for field in dataclasses.fields(record)} - {"path", "label"}
     for name in names | set(AMOUNT_UNITS):
         assert name in GUIDE, name
 

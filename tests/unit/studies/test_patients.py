@@ -81,7 +81,7 @@ def test_the_leukaemias_of_a_cohort_are_those_of_its_mix() -> None:
 
 def test_factors_have_mean_one_their_cv_and_keys_of_their_own() -> None:
     keys = [subject_key(1, "someone", i) for i in range(2000)]
-    draws = {name: np.array([factor_of(key, name, 0.3) for key in keys]) for name in varied_names()}
+    draws = {name: np.array([factor_of(key, f"variability/{name}", 0.3) for key in keys]) for name in varied_names()}
     for name, factors in draws.items():
         false_alarm.student(factors, 1.0, what=f"mean factor of {name}")
         logs = np.log(factors)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
+from abm.biology.proliferation import net_rate
 from abm.endpoints.survival import kaplan_meier
 from abm.errors import InputError
 from abm.parameters.leukaemia import Growth
@@ -22,7 +23,7 @@ from abm.targets.published import PATH, Published, read_published
 from abm.targets.registry import all_computations, chosen
 from abm.targets.report import write_report
 from abm.targets.suite import Result, lines_of, run_targets
-from abm.targets.themes.patients import net_rate, strata
+from abm.targets.themes.patients import strata
 from abm.targets.themes.resistance import mutations
 from abm.targets.trials import Trials
 from abm.verification.exact_mutants import lea_coulson
