@@ -21,7 +21,7 @@ from abm.engine.packing import clone_shares
 from abm.engine.sobol import sobol_points
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.healthy import healthy_at_rest, healthy_params
-from abm.models.individuals import individuals
+from abm.models.individuals import Individual, individuals
 from abm.models.mutation import means_of_kinds, mutation_params
 from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
@@ -102,15 +102,13 @@ def factors_of(experiment: Experiment) -> tuple[str, ...]:
     return factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
 
 
-def _growth_params(experiment: Experiment, rows: Rows) -> GrowthParams:
-    """Kinetics per row; the division hazard differs between subjects by a log-normal factor with mean 1."""
-    sigma = np.sqrt(np.log1p(experiment.host.growth_cv**2))
+def _growth_params(subjects: list[Individual]) -> GrowthParams:
+    """Kinetics of the subject of every row."""
     columns = []
-    for key, subject in zip(rows.keys, individuals(experiment, rows.keys, rows.leukaemias), strict=True):
+    for subject in subjects:
         g = subject.leukaemia.growth
-        b_max, leave = balanced_growth(g)
-        factor = np.exp(sigma * ndtri(subject_uniforms(key, "growth", 1)[0]) - 0.5 * sigma**2)
-        numbers = [b_max * factor, g.death_per_day, leave, g.quiescent_to_cycling_per_day, g.quiescent_fraction]
+        leave = balanced_growth(g)[1]
+        numbers = [subject.division_per_day, g.death_per_day, leave, g.quiescent_to_cycling_per_day, g.quiescent_fraction]
         columns.append([*numbers, subject.leukaemia.traits.set_point_cv, subject.chemosensitivity])
     return GrowthParams(*(np.array(c, np.float32)[:, None] for c in zip(*columns, strict=True)))
 
@@ -162,12 +160,13 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     first_track = np.array([[arm for arm, _ in tracks].index(name) for name in experiment.arms], np.int32)[rows.arm]
     masses = [experiment.drugs[d].molar_mass_g_per_mol for d in drugs]
     pk = individual_pk(experiment, drugs, rows)
-    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, arm_of_row=first_track, grid_days=grid_days)
+    plan = plan_exposure(pk, drugs=drugs, molar_mass_g_per_mol=masses, doses=doses, track_of_row=first_track, grid_days=grid_days)
     layout = clone_layout(experiment)
     mutation: Any = ()
     if layout.mechanisms:
         mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
-    means = _row_means(experiment, rows, n_clones, mutation)
+    subjects = individuals(experiment, rows.keys, rows.leukaemias)
+    means = _row_means(experiment, subjects, n_clones, mutation)
     if layout.mechanisms:
         mutation = mutation._replace(factors=only(mutation.factors, factors_of(experiment)))
     return XenograftParams(
@@ -185,7 +184,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
                 )
             )
         ),
-        growth=_growth_params(experiment, rows),
+        growth=_growth_params(subjects),
         means=means,
         healthy=_healthy_params(experiment, cell),
         targets=target_table(experiment.drugs, drugs),
@@ -197,11 +196,11 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
     )
 
 
-def _row_means(experiment: Experiment, rows: Rows, n_clones: int, mutation: Any) -> Traits:
+def _row_means(experiment: Experiment, subjects: list[Individual], n_clones: int, mutation: Any) -> Traits:
     """Mean traits of the clones, or kinds where cells mutate, of each row's leukaemia, float32 (rows, clones or kinds)."""
     layout, reference = clone_layout(experiment), experiment.cell.amounts.reference_nm
     known: dict[int, Traits] = {}  # subjects that are alike share one leukaemia
-    own = [subject.leukaemia for subject in individuals(experiment, rows.keys, rows.leukaemias)]
+    own = [subject.leukaemia for subject in subjects]
     for leukaemia in own:
         if id(leukaemia) not in known:
             founders = clone_means(leukaemia, reference, n_clones)
@@ -255,7 +254,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         drug_state=drug_state,
         occupied=empty,
         gate=gate,
-        record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=empty),
+        record=ExposureRecord(now=now, auc=empty, c_max=now, c_trough=np.asarray(params.exposure.initial_trough) * gate),
         healthy=healthy_at_rest(params.healthy, params.cell, rows, experiment.engine.strata) if params.healthy else (),
         burden=burden,
         clones=empty_table(layout, rows) if layout.mechanisms else (),

@@ -48,12 +48,14 @@ class ExposurePlan:
     input_state: jax.Array | FloatArray  # (U, rows, drugs, N) state at the end per mg given
     input_integral: jax.Array | FloatArray  # (U, rows, drugs) nmol/L day per mg given
     input_before: jax.Array | FloatArray  # (U, rows, drugs, N) what acts just before the input, from the state at the start
+    input_trough: jax.Array | FloatArray  # (U, rows, drugs) nmol/L per mg just before the first dose that a steady state goes with; 0 for doses
     input_starts: jax.Array | NDArray[np.bool_]  # (U,) whether a dose starts, not merely continues
     entry_input: jax.Array | NDArray[np.int32]  # (K, tracks, drugs, E) kind of input
     entry_amount: jax.Array | FloatArray  # (K, tracks, drugs, E) mg given; bioavailability is in the inputs
     weights: jax.Array | FloatArray  # (rows, drugs, N) what acts per mg of each state; 1 for the central compartment of a plain drug
     to_nm: jax.Array | FloatArray  # (rows, drugs) nmol/L per mg of what acts
     initial_state: jax.Array | FloatArray  # (rows, drugs, N) mg
+    initial_trough: jax.Array | FloatArray  # (rows, drugs) nmol/L just before a first dose at the first time that begins in steady state; 0 without one
 
 
 ROW_AXIS: dict[str, int | None] = {
@@ -64,12 +66,14 @@ ROW_AXIS: dict[str, int | None] = {
     "input_state": 1,
     "input_integral": 1,
     "input_before": 1,
+    "input_trough": 1,
     "input_starts": None,
     "entry_input": None,
     "entry_amount": None,
     "weights": 0,
     "to_nm": 0,
     "initial_state": 0,
+    "initial_trough": 0,
 }
 """Axis of `ExposurePlan`'s arrays that runs over rows, for sharding; None where there is none."""
 
@@ -106,16 +110,17 @@ def advance_exposure(state: jax.Array, plan: ExposurePlan, step: jax.Array | int
     after = _weighted(propagator, state[:, :, None, :])
     exposure = _weighted(_at(plan.integral, length), state)
     dosed = jnp.zeros(state.shape[:2], dtype=bool)
+    # Entries of a step are ordered by their start, so the first slot holds the first dose.
+    before_nm = _weighted(_chosen(plan.input_before, entry_input[:, :, 0]), state) * plan.to_nm
     for entry in range(entry_input.shape[-1]):
         kind = entry_input[:, :, entry]
         amount = entry_amount[:, :, entry] * gate
         per_mg = _chosen(plan.input_state, kind)
         after = after + amount[:, :, None] * per_mg
         exposure = exposure + amount * _chosen(plan.input_integral, kind)
+        before_nm = before_nm + amount * _chosen(plan.input_trough, kind)
         dosed = dosed | (jnp.take(jnp.asarray(plan.input_starts), kind, axis=0) & (amount > 0.0))
     end_nm = concentration_nm(after, plan)
-    # Entries of a step are ordered by their start, so the first slot holds the first dose.
-    before_nm = _weighted(_chosen(plan.input_before, entry_input[:, :, 0]), state) * plan.to_nm
     mean_nm = exposure / _at(plan.step_days, length)
     return ExposureStep(after, end_nm, mean_nm, jnp.where(dosed, before_nm, end_nm), dosed)
 
@@ -152,7 +157,7 @@ def plan_exposure(
     drugs: Sequence[str],
     molar_mass_g_per_mol: Sequence[float],
     doses: Sequence[Sequence[Dose]],
-    arm_of_row: NDArray[np.integer],
+    track_of_row: NDArray[np.integer],
     grid_days: FloatArray,
 ) -> ExposurePlan:
     """Compute all matrices and vectors of a run on the host.
@@ -162,7 +167,7 @@ def plan_exposure(
         drugs: Names of the drugs in the order of the arrays.
         molar_mass_g_per_mol: Molar mass of each drug.
         doses: Doses of each track.  Doses after the end of the grid are not given.
-        arm_of_row: Track on which each row starts (rows,); an arm without tracks is a track.
+        track_of_row: Track on which each row starts (rows,); an arm without tracks is a track.
         grid_days: Times t_0 < ... < t_K of the steps, in days; steps need not be equal.
 
     Returns:
@@ -174,7 +179,7 @@ def plan_exposure(
     """
     schedule = _schedule(doses, drugs, _common_lags(pk.lag_h), grid_days)
     to_nm = np.array([mg_per_l_to_nmol_per_l(mass) for mass in molar_mass_g_per_mol], dtype=np.float64) / pk.central_volume_l
-    return _assemble(pk, schedule, to_nm, arm_of_row)
+    return _assemble(pk, schedule, to_nm, track_of_row)
 
 
 def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, track: NDArray[np.integer]) -> ExposurePlan:
@@ -183,6 +188,7 @@ def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, track: ND
     over = np.stack([flow.over(float(hours)) for hours in schedule.length_h])
     tables = [_input_tables(flow, kind, schedule.length_h) for kind in schedule.kinds]
     state, integral, before = (np.stack(parts) for parts in zip(*tables, strict=True))
+    troughs = np.stack([_trough_nm(flow, kind.steady if kind else SteadyDoses(), to_nm) for kind in schedule.kinds])
     entry_input, entry_amount = schedule.entries()
     return ExposurePlan(
         step_kind=schedule.step_kind,
@@ -192,12 +198,14 @@ def _assemble(pk: IndividualPk, schedule: Schedule, to_nm: FloatArray, track: ND
         input_state=state * pk.bioavailability[..., None],
         input_integral=integral * (nm_days * pk.bioavailability),
         input_before=before,
+        input_trough=troughs * pk.bioavailability,
         input_starts=np.array([kind is not None and not kind.continues for kind in schedule.kinds]),
         entry_input=entry_input,
         entry_amount=entry_amount,
         weights=flow.weights,
         to_nm=to_nm,
         initial_state=_initial_state(schedule, flow, pk.bioavailability, track),
+        initial_trough=_initial_trough(schedule, flow, pk.bioavailability * to_nm, track),
     )
 
 
@@ -208,6 +216,22 @@ def _initial_state(schedule: Schedule, flow: Flow, bioavailability: FloatArray, 
         here = track == number
         initial[here, drug] += amount_mg * bioavailability[here, drug, None] * _steady_amounts(flow, doses)[here, drug]
     return initial
+
+
+def _initial_trough(schedule: Schedule, flow: Flow, nm_per_mg: FloatArray, track: NDArray[np.integer]) -> FloatArray:
+    """Concentration (rows, drugs), nmol/L, before the first doses at exactly the first time that begin in steady state."""
+    initial = np.zeros(flow.shape)
+    for number, drug, amount_mg, doses in schedule.initial_steady:
+        initial[track == number, drug] += amount_mg * _trough_nm(flow, doses, nm_per_mg)[track == number, drug]
+    return initial
+
+
+def _trough_nm(flow: Flow, doses: SteadyDoses, nm_per_mg: FloatArray) -> FloatArray:
+    """Concentration per mg just before a dose in steady state, (rows, drugs), of the doses' drug; nothing without doses."""
+    if doses.interval_h == 0.0:
+        return np.zeros(flow.shape)
+    trough: FloatArray = _weighted(flow.weights, _steady_amounts(flow, doses._replace(since_h=0.0))) * nm_per_mg
+    return trough
 
 
 def _steady_amounts(flow: Flow, doses: SteadyDoses) -> FloatArray:

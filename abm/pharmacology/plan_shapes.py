@@ -1,6 +1,6 @@
 """Plans of like runs with arrays of one shape, so that they share compiled programs.
 
-How long a follow-up is, how many arms there are and how many kinds of dose they give shows in
+How long a follow-up is, how many tracks there are and how many kinds of dose they give shows in
 the shapes of the plan's tables and nowhere else in the program, but a program is compiled for
 shapes.  Room that no step looks at costs some kilobytes; a program takes seconds to compile.
 """
@@ -14,21 +14,22 @@ import numpy as np
 
 from abm.pharmacology.exposure import ExposurePlan
 
-# Least numbers of steps, of kinds of input and of arms for which there is room; beyond them powers of two.
-STEPS, KINDS, ARMS = 256, 16, 4
+# Least numbers of steps, of kinds of input and of tracks for which there is room; beyond them powers of two.
+STEPS, KINDS, TRACKS = 256, 16, 4
 _ROOM: dict[str, tuple[int, ...]] = {
     "step_kind": (STEPS,),
     "input_state": (KINDS,),
     "input_integral": (KINDS,),
     "input_before": (KINDS,),
+    "input_trough": (KINDS,),
     "input_starts": (KINDS,),
-    "entry_input": (STEPS, ARMS),
-    "entry_amount": (STEPS, ARMS),
+    "entry_input": (STEPS, TRACKS),
+    "entry_amount": (STEPS, TRACKS),
 }
 
 
 def with_room(plan: ExposurePlan) -> ExposurePlan:
-    """The plan with unused steps, kinds of input and arms behind its own, NumPy arrays; no number that a step reads is another."""
+    """The plan with unused steps, kinds of input and tracks behind its own, NumPy arrays; no number that a step reads is another."""
     return dataclasses.replace(plan, **{name: _widened(np.asarray(getattr(plan, name)), least) for name, least in _ROOM.items()})
 
 

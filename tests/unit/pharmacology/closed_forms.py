@@ -115,15 +115,15 @@ def _run(plan: ExposurePlan, arms: jax.Array, gates: jax.Array) -> tuple[jax.Arr
     return jnp.concatenate([start[None], state]), jnp.concatenate([concentration_nm(start, plan)[None], end]), mean, before, dosed
 
 
-def course(plan: ExposurePlan, arm_of_row: Sequence[int], gate: float = 1.0) -> Course:
+def course(plan: ExposurePlan, track_of_row: Sequence[int], gate: float = 1.0) -> Course:
     """Run the program over all steps of a plan."""
-    arms = jnp.asarray(np.array(arm_of_row, dtype=np.int32))
+    arms = jnp.asarray(np.array(track_of_row, dtype=np.int32))
     gates = jnp.full(plan.to_nm.shape, gate, dtype=jnp.float64)
     return Course(*(np.asarray(part) for part in _run(jax.tree.map(jnp.asarray, plan), arms, gates)))
 
 
 def plan_for(
-    models: Sequence[Sequence[Model]], doses: Sequence[Sequence[Dose]], grid_h: Array, *, arm_of_row: Sequence[int], drugs: Sequence[str]
+    models: Sequence[Sequence[Model]], doses: Sequence[Sequence[Dose]], grid_h: Array, *, track_of_row: Sequence[int], drugs: Sequence[str]
 ) -> ExposurePlan:
     """Plan of some subjects on a grid in hours."""
     return plan_exposure(
@@ -131,7 +131,7 @@ def plan_for(
         drugs=drugs,
         molar_mass_g_per_mol=[MOLAR_MASS] * len(drugs),
         doses=doses,
-        arm_of_row=np.array(arm_of_row),
+        track_of_row=np.array(track_of_row),
         grid_days=np.asarray(grid_h, dtype=np.float64) / 24.0,
     )
 
@@ -147,7 +147,7 @@ def padded(plan: ExposurePlan) -> ExposurePlan:
         widths[axis] = (0, size - array.shape[axis])
         return np.pad(array, widths, mode="edge" if array is plan.step_days else "constant")
 
-    changed = {name: pad(getattr(plan, name), 0, 64) for name in ("input_state", "input_integral", "input_before", "input_starts")}
+    changed = {name: pad(getattr(plan, name), 0, 64) for name in ("input_state", "input_integral", "input_before", "input_trough", "input_starts")}
     changed |= {name: pad(getattr(plan, name), 0, 8) for name in ("step_days", "propagator", "integral")}
     changed |= {name: pad(pad(getattr(plan, name), 0, 512), 3, 3) for name in ("entry_input", "entry_amount")}
     return dataclasses.replace(plan, step_kind=pad(plan.step_kind, 0, 512), **changed)
@@ -155,6 +155,6 @@ def padded(plan: ExposurePlan) -> ExposurePlan:
 
 def single(model: Model, doses: Sequence[Dose], grid_h: Array) -> Course:
     """One subject, one drug."""
-    plan = plan_for([[model]], [doses], grid_h, arm_of_row=[0], drugs=["drug"])
+    plan = plan_for([[model]], [doses], grid_h, track_of_row=[0], drugs=["drug"])
     state, conc, *steps = course(padded(plan), [0])
     return Course(state[: len(grid_h)], conc[: len(grid_h)], *(part[: len(grid_h) - 1] for part in steps))

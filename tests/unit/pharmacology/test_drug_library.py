@@ -70,7 +70,7 @@ def library_drug(tree: dict[str, Any], name: str, **changes: float) -> Drug:
 def expose(drug: Drug, host: Host, doses: tuple[Dose, ...], grid_h: Array) -> Course:
     """Course of a typical subject; mg/L of what acts, as if it had the molar mass of the drug."""
     pk = IndividualPk.stack([individual_parameters(host_pharmacokinetics(drug, host), np.zeros((1, 2)))], rows=1)
-    plan = plan_exposure(pk, drugs=["drug"], molar_mass_g_per_mol=[1e6], doses=[doses], arm_of_row=np.zeros(1, int), grid_days=grid_h / 24.0)
+    plan = plan_exposure(pk, drugs=["drug"], molar_mass_g_per_mol=[1e6], doses=[doses], track_of_row=np.zeros(1, int), grid_days=grid_h / 24.0)
     return course(plan, [0])
 
 

@@ -24,8 +24,8 @@ def people(count: int) -> list[list[Model]]:
     return [[EVEROLIMUS._replace(cl=EVEROLIMUS.cl * a, v1=EVEROLIMUS.v1 * b), PACLITAXEL._replace(cl=PACLITAXEL.cl * b)] for a, b in factors]
 
 
-def both(models: list[list[Model]], arms: list[tuple[Dose, ...]], arm_of_row: list[int], grid: Array = GRID) -> Course:
-    return course(plan_for(models, arms, grid, arm_of_row=arm_of_row, drugs=["everolimus", "paclitaxel"]), arm_of_row)
+def both(models: list[list[Model]], arms: list[tuple[Dose, ...]], track_of_row: list[int], grid: Array = GRID) -> Course:
+    return course(plan_for(models, arms, grid, track_of_row=track_of_row, drugs=["everolimus", "paclitaxel"]), track_of_row)
 
 
 def assert_same(found: Course, expected: Course, rows: slice | list[int], drugs: slice = slice(None)) -> None:
@@ -51,7 +51,7 @@ def test_added_and_reordered_arms_change_nothing() -> None:
 
 def test_a_drug_that_is_not_given_changes_nothing() -> None:
     models = people(5)
-    alone = course(plan_for([row[:1] for row in models], [ORAL], GRID, arm_of_row=[0] * 5, drugs=["everolimus"]), [0] * 5)
+    alone = course(plan_for([row[:1] for row in models], [ORAL], GRID, track_of_row=[0] * 5, drugs=["everolimus"]), [0] * 5)
     assert_same(alone, both(models, [ORAL], [0] * 5), slice(None), slice(0, 1))
     assert_same(alone, both(models, [tuple(sorted(ORAL + CROWDED))], [0] * 5), slice(None), slice(0, 1))
     absent = both(models, [ORAL], [0] * 5)
@@ -61,7 +61,7 @@ def test_a_drug_that_is_not_given_changes_nothing() -> None:
 
 def test_unused_capacity_of_the_plan_changes_nothing() -> None:
     models, arms = people(4), [0, 1, 2, 3]
-    plan = plan_for(models, ALL_ARMS, GRID, arm_of_row=arms, drugs=["everolimus", "paclitaxel"])
+    plan = plan_for(models, ALL_ARMS, GRID, track_of_row=arms, drugs=["everolimus", "paclitaxel"])
     wide = course(padded(plan), arms)
     expected = course(plan, arms)
     for name, found, part in zip(Course._fields, wide, expected, strict=True):
@@ -71,7 +71,7 @@ def test_unused_capacity_of_the_plan_changes_nothing() -> None:
 def test_a_closed_gate_is_the_same_as_no_dose() -> None:
     models = people(3)
     late = [tuple(dose for dose in ALL_ARMS[3] if dose.time_days > 0.0)]
-    plan = plan_for(models, late, GRID, arm_of_row=[0] * 3, drugs=["everolimus", "paclitaxel"])
+    plan = plan_for(models, late, GRID, track_of_row=[0] * 3, drugs=["everolimus", "paclitaxel"])
     shut = course(plan, [0] * 3, gate=0.0)
     assert not np.any(shut.state)
     assert not np.any(shut.dosed)
@@ -88,13 +88,13 @@ def test_longer_follow_up_changes_nothing_before() -> None:
 
 
 def test_no_drugs_at_all() -> None:
-    empty = course(plan_for([[], []], [(), ()], GRID, arm_of_row=[0, 1], drugs=[]), [0, 1])
+    empty = course(plan_for([[], []], [(), ()], GRID, track_of_row=[0, 1], drugs=[]), [0, 1])
     assert empty.conc.shape == (len(GRID), 2, 0)
 
 
 def test_row_axes_are_declared_for_every_array() -> None:
     models, arms = people(7), [k % 4 for k in range(7)]
-    plan = plan_for(models, ALL_ARMS, GRID, arm_of_row=arms, drugs=["everolimus", "paclitaxel"])
+    plan = plan_for(models, ALL_ARMS, GRID, track_of_row=arms, drugs=["everolimus", "paclitaxel"])
     assert set(ROW_AXIS) == set(ExposurePlan.__dataclass_fields__)
     for name, axis in ROW_AXIS.items():
         array = getattr(plan, name)
@@ -112,20 +112,20 @@ def test_the_step_counter_is_traced_and_numbers_never_recompile() -> None:
         return advance_exposure(state, plan, k, jnp.zeros(1, dtype=jnp.int32), jnp.ones((1, 1))).end_nm
 
     for model in (VENETOCLAX, EVEROLIMUS._replace(lag=0.5)):
-        plan = jax.tree.map(jnp.asarray, plan_for([[model]], [every(24.0, 3, 1.0)], GRID, arm_of_row=[0], drugs=["drug"]))
+        plan = jax.tree.map(jnp.asarray, plan_for([[model]], [every(24.0, 3, 1.0)], GRID, track_of_row=[0], drugs=["drug"]))
         for k in range(3):
             step(plan.initial_state, plan, jnp.asarray(k))
     assert traces == 1
 
 
 def test_single_precision_is_refused() -> None:
-    plan = plan_for([[EVEROLIMUS]], [()], GRID, arm_of_row=[0], drugs=["drug"])
+    plan = plan_for([[EVEROLIMUS]], [()], GRID, track_of_row=[0], drugs=["drug"])
     with pytest.raises(TypeError, match="float64"):
         advance_exposure(jnp.zeros((1, 1, 3), dtype=jnp.float32), plan, 0, jnp.zeros(1, dtype=jnp.int32), jnp.ones((1, 1)))
 
 
 def test_unknown_drug_and_unequal_lags_are_refused() -> None:
     with pytest.raises(InputError, match=r"unknown drug 'everolimux'.*everolimus"):
-        plan_for([[EVEROLIMUS]], [every(24.0, 1, 1.0, drug="everolimux")], GRID, arm_of_row=[0], drugs=["everolimus"])
+        plan_for([[EVEROLIMUS]], [every(24.0, 1, 1.0, drug="everolimux")], GRID, track_of_row=[0], drugs=["everolimus"])
     with pytest.raises(ValueError, match="lag"):
-        plan_for([[EVEROLIMUS], [EVEROLIMUS._replace(lag=1.0)]], [()], GRID, arm_of_row=[0, 0], drugs=["everolimus"])
+        plan_for([[EVEROLIMUS], [EVEROLIMUS._replace(lag=1.0)]], [()], GRID, track_of_row=[0, 0], drugs=["everolimus"])

@@ -47,7 +47,7 @@ def simulate(drugs: dict[str, Pharmacokinetics], doses: Sequence[Dose], grid_h: 
     """One typical subject, amounts in mg and concentrations in mg/L."""
     pk = IndividualPk.stack([individual_parameters(drug, np.zeros((1, 2))) for drug in drugs.values()], rows=1)
     masses = [MOLAR_MASS] * len(drugs)
-    plan = plan_exposure(pk, drugs=list(drugs), molar_mass_g_per_mol=masses, doses=[tuple(doses)], arm_of_row=np.zeros(1, int), grid_days=grid_h / 24.0)
+    plan = plan_exposure(pk, drugs=list(drugs), molar_mass_g_per_mol=masses, doses=[tuple(doses)], track_of_row=np.zeros(1, int), grid_days=grid_h / 24.0)
     return course(plan, [0], gate)
 
 

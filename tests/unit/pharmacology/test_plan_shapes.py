@@ -16,7 +16,7 @@ INFUSED = every(24.0, 2, 400.0, drug="paclitaxel", start_h=1.0, duration_h=3.3)
 
 def plan(hours: int, *arms: tuple[Dose, ...]) -> ExposurePlan:
     """Two subjects in the first two arms, steps of an hour."""
-    return plan_for([[EVEROLIMUS, PACLITAXEL]] * 2, arms, np.arange(hours + 1.0), arm_of_row=[0, 1], drugs=["everolimus", "paclitaxel"])
+    return plan_for([[EVEROLIMUS, PACLITAXEL]] * 2, arms, np.arange(hours + 1.0), track_of_row=[0, 1], drugs=["everolimus", "paclitaxel"])
 
 
 def shapes(given: ExposurePlan) -> list[tuple[int, ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abm.pharmacology.regimen import Dose
-from tests.unit.pharmacology.closed_forms import EVEROLIMUS, PACLITAXEL, VENETOCLAX, Model, concentration, plan_for, single
+from tests.unit.pharmacology.closed_forms import EVEROLIMUS, MOLAR_MASS, PACLITAXEL, VENETOCLAX, Model, concentration, plan_for, single
 
 GRID_H = np.arange(0.0, 72.0 + 1e-9, 3.0)
 EARLIER = 1000
@@ -36,6 +36,25 @@ def test_steady_state_is_that_of_infinitely_many_earlier_doses(case: str) -> Non
     np.testing.assert_allclose(got, expected, rtol=1e-9)
 
 
+def trough(model: Model, interval_h: float, duration_h: float) -> float:
+    """Concentration just before the next of very many doses, nmol/L."""
+    given = [Dose(-k * interval_h / 24.0, "drug", 10.0, duration_h / 24.0) for k in range(1, EARLIER)]
+    return float(concentration(model, given, np.array([model.lag]))[0]) * 1e6 / MOLAR_MASS
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_trough_before_the_first_dose_is_that_of_the_steady_state(case: str) -> None:
+    """A lag moves dose and trough alike, so that the dose enters when the trough is reached."""
+    model, start_h, interval_h, duration_h = CASES[case]
+    dose = Dose(start_h / 24.0, "drug", 10.0, duration_h / 24.0, interval_h / 24.0)
+    found = single(model, [dose], GRID_H)
+    first = found.before[found.dosed[:, 0, 0], 0, 0]
+    if len(first) == 0:  # a bolus at the very beginning is part of the state there
+        plan = plan_for([[model]], [[dose]], GRID_H, track_of_row=[0], drugs=["drug"])
+        first = np.asarray(plan.initial_trough)[0]
+    np.testing.assert_allclose(first, [trough(model, interval_h, duration_h)], rtol=1e-9)
+
+
 def test_before_the_first_dose_there_is_nothing() -> None:
     found = single(EVEROLIMUS, [Dose(1.0, "drug", 10.0, 0.0, 1.0)], GRID_H)
     assert np.all(found.conc[GRID_H < 24.0] == 0.0)
@@ -47,9 +66,9 @@ def test_a_steady_state_leaves_other_drugs_and_tracks_alone() -> None:
     """A drug that is never eliminated has no steady state, and none is asked for."""
     kept = Model(cl=0.0, v1=10.0)
     doses = [(Dose(0.0, "a", 1.0, 0.0, 1.0), Dose(0.0, "b", 1.0, 0.0)), (Dose(0.0, "a", 1.0, 0.0),)]
-    plan = plan_for([[EVEROLIMUS, kept]] * 2, doses, GRID_H, arm_of_row=[0, 1], drugs=["a", "b"])
+    plan = plan_for([[EVEROLIMUS, kept]] * 2, doses, GRID_H, track_of_row=[0, 1], drugs=["a", "b"])
     without = plan_for(
-        [[EVEROLIMUS, kept]] * 2, [(doses[0][0]._replace(steady_interval_days=0.0), doses[0][1]), doses[1]], GRID_H, arm_of_row=[0, 1], drugs=["a", "b"]
+        [[EVEROLIMUS, kept]] * 2, [(doses[0][0]._replace(steady_interval_days=0.0), doses[0][1]), doses[1]], GRID_H, track_of_row=[0, 1], drugs=["a", "b"]
     )
     np.testing.assert_array_equal(plan.initial_state[1], without.initial_state[1])
     np.testing.assert_array_equal(plan.initial_state[0, 1], without.initial_state[0, 1])
