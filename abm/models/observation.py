@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from abm.engine.packets import total_count
+from abm.engine.packets import sum_by_clone, total_count
 from abm.engine.program import Carry, Stats, Tally
 from abm.models.healthy import HealthyState
 from abm.models.xenograft import XenograftParams
@@ -39,6 +39,7 @@ class Observation(NamedTuple):
     c_trough: jax.Array
     quantiles: jax.Array  # float32 (rows, states, quantiles) over leukaemic cells, NaN without any
     stats: Stats
+    inside: Any = ()  # int64 (rows, clones, columns), those of the leukaemic cells that are in the sanctuary; () without one
     stem: Any = ()  # float64 (rows, 4): stem cells, their births, deaths and those lost to the lineages; () where they are not followed
 
 
@@ -58,6 +59,15 @@ def _stem(state: Any) -> Any:
     if not state or not state.stem:
         return ()
     return jnp.stack([jnp.sum(state.stem.cells, axis=(1, 2)), state.stem.births, state.stem.deaths, state.stem.lost], axis=1)
+
+
+def _inside(params: XenograftParams, carry: Carry) -> Any:
+    if isinstance(params.inside, tuple):
+        return ()
+    packets, clones = carry.packets, carry.tally.cells.shape[1]
+    within = jnp.asarray(params.inside)[packets.kind]
+    counted = [sum_by_clone(jnp.where(within, c, 0.0), packets.clone, clones) for c in packets.counts]
+    return jnp.stack(counted, axis=2).astype(jnp.int64)
 
 
 def _quantiles(values: jax.Array, n: jax.Array) -> jax.Array:
@@ -94,6 +104,7 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
         c_trough=record.c_trough,
         quantiles=jnp.stack([_quantiles(getattr(carry.packets.fast, name), n) for name in STATES], axis=1),
         stats=carry.stats,
+        inside=_inside(params, carry),
         stem=_stem(carry.rows.healthy),
     )
 

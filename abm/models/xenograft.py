@@ -77,6 +77,7 @@ class XenograftParams(NamedTuple):
     first_track: Any  # int32 (rows,), the track of doses on which each row starts
     mutation: Any = ()  # `abm.models.mutation.MutationParams`; () where nothing mutates
     penetration: Any = ()  # float64 (drugs,), share of the free concentration in the sanctuary; () without one
+    inside: Any = ()  # bool (kinds,), whether cells of a kind are in the sanctuary; () without one
 
 
 class ExposureRecord(NamedTuple):

@@ -193,6 +193,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
         first_track=first_track,
         mutation=mutation,
         penetration=_penetration(experiment, drugs),
+        inside=layout.has(np.arange(layout.kinds), layout.sanctuary) if layout.sanctuary >= 0 else (),
     )
 
 
@@ -240,6 +241,7 @@ def param_axes(params: XenograftParams) -> XenograftParams:
         first_track=0,
         mutation=none(params.mutation),
         penetration=none(params.penetration),
+        inside=none(params.inside),
     )
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.biology.trafficking import BLOOD
 from abm.parameters.host import Host
 from abm.parameters.lineage import LEUKOCYTES, Lineage, by_readout, follows_leukocytes
 from abm.readouts.view import View
@@ -64,10 +63,9 @@ def blood_counts(view: View) -> xr.Dataset:
     """
     import xarray as xr  # here because the lead-in uses the functions above before any table is made
 
-    cells = np.asarray(view.seen.tally.cells).sum(3)
     healthy = np.asarray(view.seen.lineages.cells)[..., 2]
     data = {
-        "human_cd45_fraction": (_CURVE, human_cd45_fraction(cells[..., BLOOD].astype(float), healthy, view.lineages)),
+        "human_cd45_fraction": (_CURVE, human_cd45_fraction(view.blood_cells(), healthy, view.lineages)),
         "blast_fraction": (_CURVE, blast_fraction(view.tissue_cells(), view.host)),
     }
     dataset = xr.Dataset(data)

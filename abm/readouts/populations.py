@@ -3,6 +3,7 @@
 count = count(0) + births - deaths + gained - lost holds to the cell for each population.
 Cells that mutated at their birth are gained, not born; cells that switch a mechanism on or
 off leave one population for another, and the leukaemia as a whole neither gains nor loses them.
+Cells in a sanctuary are a population of their own, whatever else they acquire there.
 """
 
 from __future__ import annotations
@@ -49,6 +50,34 @@ def _columns(view: View, columns: tuple[int, ...], clones: np.ndarray) -> Number
     }
 
 
+def _transferred(numbers: Numbers, cells: np.ndarray) -> Numbers:
+    """Tallies of a population with `cells`, int64 (arms, subjects, times), more than its own, or fewer where negative.
+
+    What they came and went by between two looks is booked as gained or lost on the whole.
+    """
+    change = np.diff(cells, axis=2, prepend=cells[:, :, :1])
+    came, went = (np.cumsum(np.maximum(sign * change, 0), axis=2) for sign in (1, -1))
+    return {**numbers, "count": numbers["count"] + cells, "gained": numbers["gained"] + came, "lost": numbers["lost"] + went}
+
+
+def _by_place(view: View, populations: dict[str, Numbers], masks: dict[str, np.ndarray]) -> dict[str, Numbers]:
+    """Populations with every cell in the sanctuary counted there, by where it is, and in no other place or mechanism.
+
+    Cells that acquire a mechanism inside go to a clone of that mechanism and stay where they are.
+
+    Args:
+        masks: Clones (subjects, clones) of the populations by mechanism.
+    """
+    inside = np.asarray(view.seen.inside)
+    here = np.any([masks[name] for name in view.sanctuary], axis=0)[None, :, None, :, None]
+    nested = np.where(here, 0, inside)
+    moved = {"leukaemia_marrow": -nested[..., [CYCLING, QUIESCENT]].sum((3, 4)), "leukaemia_blood": -inside[..., BLOOD].sum(3)}
+    for mechanism, mask in masks.items():
+        own = np.where(mask[None, :, None, :, None], inside, 0).sum((3, 4))
+        moved[f"leukaemia_{mechanism}"] = nested.sum((3, 4)) if mechanism in view.sanctuary else -own
+    return {name: _transferred(numbers, moved[name]) if name in moved else numbers for name, numbers in populations.items()}
+
+
 def leukaemic_populations(view: View) -> dict[str, Numbers]:
     """Leukaemia as a whole, by compartment, by condition and by the mechanism that a cell's line acquired last."""
     n_clones = view.seen.tally.births.shape[3]
@@ -62,10 +91,9 @@ def leukaemic_populations(view: View) -> dict[str, Numbers]:
         "leukaemia_cycling": _columns(view, (CYCLING,), everyone),
         "leukaemia_quiescent": _columns(view, (QUIESCENT,), everyone),
     }
-    for mechanism in mechanism_names(view):
-        mask = np.array([[m == mechanism for m in view.mechanisms[name]] for name in view.leukaemias])
-        populations[f"leukaemia_{mechanism}"] = _columns(view, whole, mask)
-    return populations
+    masks = {m: np.array([[clone == m for clone in view.mechanisms[name]] for name in view.leukaemias]) for m in mechanism_names(view)}
+    populations |= {f"leukaemia_{mechanism}": _columns(view, whole, mask) for mechanism, mask in masks.items()}
+    return _by_place(view, populations, masks) if view.sanctuary else populations
 
 
 def healthy_populations(view: View) -> dict[str, Numbers]:

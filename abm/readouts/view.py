@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from abm.biology.trafficking import CYCLING, QUIESCENT
+from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
 from abm.models.observation import Observation
 from abm.parameters.host import Host
 from abm.parameters.lineage import Lineage
@@ -45,15 +45,17 @@ class View:
     sanctuary: tuple[str, ...] = ()
 
     def tissue_cells(self) -> np.ndarray:
-        """Leukaemic cells of marrow and spleen, outside blood and sanctuary; float64 (arms, subjects, times).
+        """Leukaemic cells of marrow and spleen, outside blood and sanctuary; float64 (arms, subjects, times)."""
+        return self._outside()[..., [CYCLING, QUIESCENT]].sum((3, 4)).astype(float)
 
-        A cell counts by the mechanism that its line acquired last: one that acquires another inside the sanctuary is missed.
-        """
-        cells = np.asarray(self.seen.tally.cells)[..., [CYCLING, QUIESCENT]].sum(-1).astype(float)
-        if not self.sanctuary:
-            return np.asarray(cells.sum(3))
-        outside = np.array([[mechanism not in self.sanctuary for mechanism in self.mechanisms[name]] for name in self.leukaemias])
-        return np.asarray(np.where(outside[None, :, None, :], cells, 0.0).sum(3))
+    def blood_cells(self) -> np.ndarray:
+        """Leukaemic cells of the blood; float64 (arms, subjects, times)."""
+        return self._outside()[..., BLOOD].sum(3).astype(float)
+
+    def _outside(self) -> np.ndarray:
+        """Leukaemic cells outside the sanctuary; int64 (arms, subjects, times, clones, columns)."""
+        cells = np.asarray(self.seen.tally.cells)
+        return cells - np.asarray(self.seen.inside) if self.sanctuary else cells
 
 
 def stack_observations(looks: Sequence[Observation], arms: int, subjects: int) -> Observation:

@@ -19,6 +19,9 @@ SMALL = [
     "~arms.everolimus",
     "cohort.subjects=2",
     "cohort.resistance=[persister,cns]",
+    # Often enough that cells become persisters inside the sanctuary.
+    "mechanisms.persister.switch_on_per_day=0.1",
+    "mechanisms.cns.switch_on_per_day=0.05",
     "engine.packets=16",
     "engine.strata=4",
     "engine.washout_days=1",
@@ -51,6 +54,13 @@ def test_cells_of_the_sanctuary_are_not_in_the_marrow() -> None:
     count = series["count"]
     parts = [count.sel(population=f"leukaemia_{part}") for part in ("marrow", "blood", "cns")]
     np.testing.assert_array_equal(sum(part.values for part in parts), count.sel(population="leukaemia").values)
+    of_kinds = [count.sel(population=f"leukaemia_{kind}") for kind in ("persister", "cns")]
+    assert bool((sum(of_kinds) <= count.sel(population="leukaemia")).all())
+    clones, last = trial().clones, count.isel(time=-1)
+    joined_last = {kind: int(clones.loc[clones["mechanism"] == kind, "count"].sum()) for kind in ("persister", "cns")}
+    found = {kind: int(last.sel(population=f"leukaemia_{kind}").sum()) for kind in joined_last}
+    nested = found["cns"] - joined_last["cns"]
+    assert nested == joined_last["persister"] - found["persister"] > 0
     host = build(abm.compose(SMALL)).host
     np.testing.assert_allclose(series["mrd"].values, blast_fraction(parts[0].values.astype(float), host), rtol=1e-12)
 
