@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _RESPONSES = {"complete_remission": "complete remission", "responded": "fall of hCD45 to a fifth"}
 
 
+def tells_apart(view: View) -> bool:
+    """Whether subjects were drawn from a mix of leukaemias or differ in competence: a curve over leukaemias of the library's choice says nothing."""
+    cohort = view.config.get("cohort") or {}
+    drawn = bool(cohort.get("mix")) or float((cohort.get("variability") or {}).get("bmf_competence") or 0.0) > 0.0
+    return drawn and len(view.tables.get("roc", ())) > 0
+
+
 def biomarker(run: Any) -> Figure:
     """ROC curve of each arm in which some subjects responded and others did not, with its area and the best cut-off."""
     view = as_view(run)

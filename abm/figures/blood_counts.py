@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures.style import GREY, Sheet, arm_handles, arm_styles, day_axis, look, shade_treatment, thickness
+from abm.figures.style import GREY, Sheet, arm_handles, arm_styles, day_axis, look, shade_treatment, thickness, wrapped
 from abm.figures.view import View, as_view, median_over
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def blood_counts(run: Any) -> Figure:
                     axes.set_title(f"{readout.capitalize()} ({units})" if counted else readout.capitalize())
                 if column == 0:
                     what = [] if counted else [f"% of {reference}"]
-                    axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", name) if name else "", 22), *what]), fontsize=12)
+                    axes.set_ylabel("\n".join([*wrapped(view.label("leukaemias", name) if name else "", 22), *what]), fontsize=12)
         notes = [f"Thin lines: single {view.subject_noun(2)}; thick line: median of the arm."]
         if counted:
             for axes in panels[0]:

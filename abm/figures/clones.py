@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from abm.errors import InputError
-from abm.figures.style import GREY, INK, Sheet, day_axis, look, shade_treatment
+from abm.figures.style import GREY, INK, Sheet, day_axis, look, shade_treatment, wrapped
 from abm.figures.view import View, as_view
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ _WHOLE = "leukaemia"
 _PLACES = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
 _COLOURS = ("#B9BEC4", "#0072B2", "#E69F00", "#009E73", "#A3195B", "#56B4E9", "#D55E00", "#5B3A8E", "#8C8C00")
 _MOST_CLONES = 40
+# Share of the leukaemic cells of an arm that can be seen in a plot.
+_VISIBLE = 0.01
 
 
 def kinds(view: View) -> list[str]:
@@ -31,6 +32,20 @@ def kinds(view: View) -> list[str]:
     names = [str(p) for p in count["population"].values]
     found = [p for p in names if p.startswith("leukaemia_") and p not in _PLACES and bool((count.sel(population=p) > 0).any())]
     return [FOUNDER, *(p.removeprefix("leukaemia_") for p in found)] if _WHOLE in names else []
+
+
+def arisen(view: View) -> bool:
+    """Whether clones are there that the leukaemias did not begin with: mutants, or states that cells switched on."""
+    leukaemias = view.config.get("leukaemias") or {}
+    founders = 1 + max((len(leukaemia.get("subclones") or {}) for leukaemia in leukaemias.values()), default=0)
+    return "id" in view.clones and bool((view.clones["id"] >= founders).any())
+
+
+def seen(view: View) -> bool:
+    """Whether cells of a kind other than the founder's are ever a visible share of an arm's leukaemia."""
+    names = kinds(view)
+    arms, groups = range(len(view.arms)), view.groups.values()
+    return len(names) > 1 and any(bool((_shares(_cells(view, names, arm, members))[1:] >= _VISIBLE).any()) for arm in arms for members in groups)
 
 
 def colours(names: list[str]) -> dict[str, str]:
@@ -55,9 +70,9 @@ def clone_shares(run: Any) -> Figure:
                 if row == 0:
                     axes.set_title(view.label("arms", arm), fontsize=12)
                 if column == 0:
-                    axes.set_ylabel("\n".join([*textwrap.wrap(view.label("leukaemias", group) if group else "", 18), "leukaemic cells"]), fontsize=12)
+                    axes.set_ylabel("\n".join([*wrapped(view.label("leukaemias", group) if group else "", 18), "leukaemic cells"]), fontsize=12)
         notes = ["Mean over the subjects of an arm. Height: cells on a log scale; within it, kinds of clones in proportion to their cells."]
-        return sheet.finish("What the leukaemia consists of", _handles(names), notes=notes)
+        return sheet.finish("What the leukaemia consists of", _handles(view, names), notes=notes)
 
 
 def clone_genealogy(run: Any) -> Figure:
@@ -78,7 +93,7 @@ def clone_genealogy(run: Any) -> Figure:
         notes.append("Diamonds: lines that several independent origins share; their first origin is drawn.")
         if len(kept) < len(table):
             notes[0] += f" {len(table) - len(kept)} smaller clones are left out."
-        return sheet.finish("Descent of the clones", _handles(names), notes=notes)
+        return sheet.finish("Descent of the clones", _handles(view, names), notes=notes)
 
 
 def richest(clones: pd.DataFrame) -> tuple[str, str, pd.DataFrame] | None:
@@ -100,9 +115,14 @@ def _cells(view: View, names: list[str], arm: int, members: np.ndarray[Any, Any]
     return np.concatenate([np.maximum(founder, 0.0)[None], own])
 
 
-def _draw_shares(axes: Axes, view: View, cells: np.ndarray[Any, Any], names: list[str]) -> None:
+def _shares(cells: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Share of each kind, of cells (kinds, times)."""
     total = cells.sum(0)
-    share = np.divide(cells, total, out=np.zeros_like(cells), where=total > 0)
+    return np.divide(cells, total, out=np.zeros_like(cells), where=total > 0)
+
+
+def _draw_shares(axes: Axes, view: View, cells: np.ndarray[Any, Any], names: list[str]) -> None:
+    total, share = cells.sum(0), _shares(cells)
     height = np.log10(np.maximum(total, 1.0))
     shade_treatment(axes, view)
     axes.stackplot(view.series["time"].values, share * height, colors=[colours(names)[n] for n in names], lw=0, zorder=2)
@@ -146,7 +166,7 @@ def _depth_first(clones: pd.DataFrame) -> list[int]:
     return order
 
 
-def _handles(names: list[str]) -> list[Any]:
+def _handles(view: View, names: list[str]) -> list[Any]:
     from matplotlib.patches import Patch
 
-    return [Patch(color=colour, label=name.replace("_", " ").capitalize()) for name, colour in colours(names).items()]
+    return [Patch(color=colour, label=view.label("mechanisms", name)) for name, colour in colours(names).items()]

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abm.figures.biomarker import biomarker
+from abm.figures.biomarker import biomarker, tells_apart
 from abm.figures.blood_counts import READOUTS, blood_counts
 from abm.figures.cell_state import STATES, cell_state
 from abm.figures.claim_robustness import claim_robustness
-from abm.figures.clones import clone_genealogy, clone_shares, kinds, richest
+from abm.figures.clones import arisen, clone_genealogy, clone_shares, richest, seen
 from abm.figures.counts import concentrations, counts
 from abm.figures.dose_matrix import dose_matrix, dose_response
 from abm.figures.event_free_survival import event_free_survival, overall_survival
 from abm.figures.human_cd45 import human_cd45
 from abm.figures.residual_disease import residual_disease
 from abm.figures.swimmers import swimmers
-from abm.figures.toxicity import graded, toxicity
+from abm.figures.toxicity import tells_harm, toxicity
 from abm.figures.view import View, as_view
 from abm.figures.waterfall import waterfall
 from abm.output.atomic import complete_or_absent
@@ -62,12 +62,12 @@ def applicable(run: Any) -> list[str]:
         "swimmers": view.has("overall_survival_day") and view.has("cri_day"),
         "residual_disease": view.has("mrd"),
         "blood_counts": any(view.has(r) for r in READOUTS),
-        "toxicity": bool(graded(view)),
+        "toxicity": tells_harm(view),
         "cell_state": any(view.has(s) for s in STATES),
         "concentrations": view.has("concentration") and bool((view.series["concentration"] > 0).any()),
-        "clone_shares": view.has("human_cd45_fraction") and len(kinds(view)) > 1,
-        "clone_genealogy": richest(view.clones) is not None,
-        "biomarker": len(view.tables.get("roc", ())) > 0,
+        "clone_shares": view.has("human_cd45_fraction") and arisen(view) and seen(view),
+        "clone_genealogy": arisen(view) and richest(view.clones) is not None,
+        "biomarker": tells_apart(view),
         "counts": view.has("count") and not view.has("human_cd45_fraction"),
         "claim_robustness": "claims" in view.tables,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ def look() -> Iterator[None]:
 def thickness(position: int, arms: int) -> float:
     """Width of the line of an arm: later arms are drawn on top and thinner, so that equal lines show as one in the other."""
     return 2.3 + 1.9 * (arms - 1 - position) / max(arms - 1, 1)
+
+
+def wrapped(label: str, width: int) -> list[str]:
+    """Lines of a label; words with a hyphen stay whole."""
+    return textwrap.wrap(label, width, break_on_hyphens=False)
 
 
 def grid_of(panels: int, *, most: int = 4) -> tuple[int, int]:

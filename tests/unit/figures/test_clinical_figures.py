@@ -8,6 +8,7 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from abm.errors import InputError
 from abm.figures.clones import kinds, richest
@@ -27,14 +28,33 @@ def run() -> RunResult:
     return patients.result(patients.cohort(subjects=8, years=2.0), (33.0, 78.0))
 
 
+def drawn_from_a_mix(result: RunResult) -> RunResult:
+    """The same, of patients drawn from a mix of leukaemias that begin without subclones."""
+    config = yaml.safe_load(result.config_yaml)
+    leukaemias = {name: {**leukaemia, "subclones": {}} for name, leukaemia in config["leukaemias"].items()}
+    cohort = {**config["cohort"], "mix": dict.fromkeys(leukaemias, 1.0 / len(leukaemias))}
+    return dataclasses.replace(result, config_yaml=yaml.safe_dump({**config, "leukaemias": leukaemias, "cohort": cohort}))
+
+
 @functools.cache
 def mice() -> RunResult:
     return make_result(subjects=2, interval=5.0)
 
 
 def test_patients_get_the_figures_of_the_clinic_and_mice_do_not() -> None:
-    assert [name for name in CLINICAL if name in applicable(run())] == [name for name in CLINICAL if name != "toxicity"]
+    assert [name for name in CLINICAL if name in applicable(drawn_from_a_mix(run()))] == [name for name in CLINICAL if name != "toxicity"]
     assert not set(CLINICAL) & set(applicable(mice()))
+
+
+def test_clones_are_drawn_where_some_arose_and_competence_where_it_was_drawn() -> None:
+    """The leukaemias of the library begin with a subclone, which is the second line of the table, and are as many of each as was asked for."""
+    assert not {"clone_shares", "clone_genealogy", "biomarker"} & set(applicable(run()))
+    cohort = yaml.safe_load(run().config_yaml)["cohort"]
+    varied = dataclasses.replace(run(), config_yaml=yaml.safe_dump({"cohort": {**cohort, "variability": {"bmf_competence": 0.3}}}))
+    assert "biomarker" in applicable(varied)
+    few = run().series.copy(deep=True)
+    few["count"].loc[{"population": "leukaemia_bax_loss"}] = 0
+    assert "clone_shares" not in applicable(drawn_from_a_mix(dataclasses.replace(run(), series=few)))
 
 
 @pytest.mark.parametrize("name", ["event_free_survival", *(name for name in CLINICAL if name != "toxicity")])
@@ -95,7 +115,11 @@ def test_grades_are_counted_per_arm() -> None:
     endpoints = mice().endpoints.copy(deep=True)
     endpoints["neutrophils_ctcae_grade"].values[3] = [4, 4, 3, 0, 0, 0]
     graded = dataclasses.replace(mice(), endpoints=endpoints)
-    assert "toxicity" in applicable(graded)
+    assert "toxicity" not in applicable(graded)  # the leukaemia lowers counts as well, which the figure says where it is asked for
+    assert "crowds out" in "\n".join(text.get_text() for text in FIGURES["toxicity"](graded).texts)
+    healthy = graded.series.copy(deep=True)
+    healthy["count"].loc[{"population": "leukaemia"}] = 0
+    assert "toxicity" in applicable(dataclasses.replace(graded, series=healthy))
     numbers = [text.get_text() for text in FIGURES["toxicity"](graded).axes[0].texts]
     assert sorted(numbers) == ["1", "2", "3", "6", "6", "6"]
 
@@ -105,7 +129,6 @@ def test_a_roc_curve_starts_at_nothing_and_ends_at_everyone() -> None:
     area = {"area": 0.85, "low": 0.7, "high": 1.0, "cutoff": 1.0, "sensitivity": 0.8, "specificity": 0.9, "responders": 5, "n": 15}
     areas = pd.DataFrame([{"score": "bmf_competence", "response": "responded", "arm": "combination", **area, "note": ""}])
     made = dataclasses.replace(mice(), tables={"roc": points, "biomarker": areas})
-    assert "biomarker" in applicable(made)
     line = FIGURES["biomarker"](made).axes[0].lines[1]
     assert np.asarray(line.get_xdata()).tolist() == pytest.approx([0.0, 10.0, 100.0])
     assert np.asarray(line.get_ydata()).tolist() == pytest.approx([0.0, 80.0, 100.0])
