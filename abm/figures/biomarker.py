@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _RESPONSES = {"complete_remission": "complete remission", "responded": "fall of hCD45 to a fifth"}
 
+_NEGATIVE = "mrd_negative_day_"
+
 
 def tells_apart(view: View) -> bool:
     """Whether subjects were drawn from a mix of leukaemias or differ in competence: a curve over leukaemias of the library's choice says nothing."""
@@ -41,12 +43,19 @@ def biomarker(run: Any) -> Figure:
         axes.set_xlabel("Others taken for responders (%)")
         axes.set_ylabel("Responders found (%)")
         axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.03, 0.5))
-        response = _RESPONSES.get(str(areas["response"].iloc[0]), str(areas["response"].iloc[0]).replace("_", " "))
+        response = _named(str(areas["response"].iloc[0]))
         notes = [f"Score: BMF competence of the leukaemia before treatment; response: {response}. Limits by DeLong, 95 %.", "Ring: cut-off by Youden."]
         left_out = sorted(set(areas["arm"]) - set(points["arm"]))
         if left_out:
             notes[1] += f" All or none respond: {', '.join(view.label('arms', a) for a in left_out)}."
         return sheet.finish("BMF competence and response", notes=notes)
+
+
+def _named(response: str) -> str:
+    """What a response is called."""
+    if response.startswith(_NEGATIVE):
+        return f"residual disease below the limit of the assay on day {response.removeprefix(_NEGATIVE).replace('_', '.')}"
+    return _RESPONSES.get(response, response.replace("_", " "))
 
 
 def _draw(axes: Any, view: View, position: int, arm: str, points: pd.DataFrame, areas: pd.DataFrame) -> Any:
@@ -56,7 +65,8 @@ def _draw(axes: Any, view: View, position: int, arm: str, points: pd.DataFrame, 
     style, area = arm_styles(view)[arm], line.iloc[0]
     false = np.concatenate([[0.0], 100.0 * (1.0 - curve["specificity"].to_numpy(float))])
     true = np.concatenate([[0.0], 100.0 * curve["sensitivity"].to_numpy(float)])
-    limits = f"AUC {area['area']:.2f} ({area['low']:.2f} to {area['high']:.2f})"
+    between = f" ({area['low']:.2f} to {area['high']:.2f})" if area["high"] > area["low"] else ", no limits"  # every responder outscores the others
+    limits = f"AUC {area['area']:.2f}{between}"
     label = f"{style.label}\n{limits},\ncut-off {area['cutoff']:.2g}, {area['responders']} of {area['n']} respond"
     (handle,) = axes.plot(false, true, color=style.colour, lw=thickness(position, len(view.arms)), label=label)
     best = 100.0 * (1.0 - area["specificity"]), 100.0 * area["sensitivity"]

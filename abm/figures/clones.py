@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from abm.errors import InputError
-from abm.figures.style import GREY, INK, Sheet, day_axis, look, shade_treatment, wrapped
+from abm.figures.style import GREY, INK, Sheet, arm_title, day_axis, look, shade_treatment, wrapped
 from abm.figures.view import View, as_view
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def clone_shares(run: Any) -> Figure:
                 _draw_shares(axes, view, _cells(view, names, column, members), names)
                 day_axis(axes, view, label=row == len(groups) - 1)
                 if row == 0:
-                    axes.set_title(view.label("arms", arm), fontsize=12)
+                    arm_title(axes, view, arm)
                 if column == 0:
-                    axes.set_ylabel("\n".join([*wrapped(view.label("leukaemias", group) if group else "", 18), "leukaemic cells"]), fontsize=12)
+                    axes.set_ylabel("\n".join([*wrapped(view.label("leukaemias", group) if group else "", 22), "leukaemic cells"]), fontsize=12)
         notes = ["Mean over the subjects of an arm. Height: cells on a log scale; within it, kinds of clones in proportion to their cells."]
         return sheet.finish("What the leukaemia consists of", _handles(view, names), notes=notes)
 

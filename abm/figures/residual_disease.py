@@ -48,15 +48,17 @@ def visits(view: View) -> dict[float, str]:
 
 def assay(view: View) -> tuple[str, float] | None:
     """Label and limit of detection of the assay of the run."""
-    entry = (view.config.get("assays") or {}).get((view.config.get("readout") or {}).get("mrd_assay"))
-    return None if entry is None else (str(entry["label"]), float(entry["limit_of_detection"]))
+    name = (view.config.get("readout") or {}).get("mrd_assay")
+    entry = (view.config.get("assays") or {}).get(name)
+    return None if entry is None else (str(entry.get("label") or name), float(entry["limit_of_detection"]))
 
 
 def _notes(view: View, share: np.ndarray[Any, Any], floor: float) -> list[str]:
-    notes = ["Thin lines: single subjects, exact; thick line: median of the arm. Below 5 % the marrow is in remission."]
+    notes = [f"Thin lines: single {view.subject_noun(2)}, exact; thick line: median of the arm. Below 5 % the marrow is in remission."]
     found = assay(view)
     if visits(view) and found:
-        notes.append(f"Dots: readings by {found[0][:1].lower() + found[0][1:]}, arms side by side; open triangles: below its limit of {found[1]:g}.")
+        by = found[0] if found[0][1:2].isupper() else found[0][:1].lower() + found[0][1:]
+        notes.append(f"Dots: readings by {by}, arms side by side; open triangles: below its limit of {found[1]:g}.")
     if bool(np.any(share < floor)):
         notes[0] += f" Values below {floor:g} are drawn at {floor:g}."
     return notes

@@ -30,6 +30,8 @@ _PALETTE = ("#0072B2", "#E69F00", "#A3195B", "#009E73", "#56B4E9", "#D55E00", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "h")
 
 _LEGEND_COLUMNS = 5
+# Inches: a character of a legend, of a panel's title and of a tick label; what an entry of a legend needs beside its text.
+_LEGEND_CHARACTER, _TITLE_CHARACTER, _TICK_CHARACTER, _LEGEND_ENTRY = 0.095, 0.11, 0.12, 0.72
 _LONG_SPAN = 364.0
 
 _RC: dict[str, Any] = {
@@ -95,6 +97,17 @@ def wrapped(label: str, width: int) -> list[str]:
     return textwrap.wrap(label, width, break_on_hyphens=False)
 
 
+def panel_width(axes: Axes) -> float:
+    """About how wide a panel of a sheet is, in inches."""
+    place = axes.get_subplotspec()
+    return SLIDE_WIDTH - 1.5 if place is None else (SLIDE_WIDTH - 1.5) / place.get_gridspec().ncols - 0.35
+
+
+def arm_title(axes: Axes, view: View, arm: str) -> None:
+    """Name an arm above its panel, on as many lines as it needs."""
+    axes.set_title("\n".join(wrapped(view.label("arms", arm), max(12, int(panel_width(axes) / _TITLE_CHARACTER)))), fontsize=12)
+
+
 def grid_of(panels: int, *, most: int = 4) -> tuple[int, int]:
     """Rows and columns for a number of panels."""
     columns = min(panels, most)
@@ -135,8 +148,9 @@ class Sheet:
         """Add title, legend and footnote.  With `claim` the footnote says what a lead of the combination rests on."""
         rows, columns, left, across, down = self._measures
         lines = [*notes, DISCLAIMER + (f" {CLAIM}" if claim and self.view.combination_ahead() else "")]
-        legend_rows = -(-len(handles) // _LEGEND_COLUMNS)
-        top = 0.82 + 0.32 * legend_rows
+        legend = _legend_rows(handles)
+        title_lines = max((axes.get_title("left").count("\n") for axes in self.panels[0]), default=0)
+        top = 0.82 + 0.32 * len(legend) + 0.2 * title_lines
         bottom = 0.2 + 0.18 * len(lines) + below
         body = self._body + (rows - 1) * down
         height = top + body + bottom
@@ -151,12 +165,25 @@ class Sheet:
             hspace=down / (self._body / rows),
         )
         self.figure.text(0.16 / SLIDE_WIDTH, 1.0 - 0.14 / height, title, fontsize=18, fontweight="bold", va="top", ha="left")
-        for row in range(legend_rows):  # one legend per row, because a legend of several rows fills column by column
-            shown = list(handles[row * _LEGEND_COLUMNS : (row + 1) * _LEGEND_COLUMNS])
+        for row, shown in enumerate(legend):  # one legend per row, because a legend of several rows fills column by column
             anchor = (0.08 / SLIDE_WIDTH, 1.0 - (0.42 + 0.32 * row) / height)
             self.figure.legend(handles=shown, loc="upper left", bbox_to_anchor=anchor, ncols=len(shown), handlelength=1.6, columnspacing=1.6)
         self.figure.text(0.16 / SLIDE_WIDTH, 0.1 / height, "\n".join(lines), fontsize=9.5, color=GREY, va="bottom", ha="left", linespacing=1.35)
         return self.figure
+
+
+def _legend_rows(handles: Sequence[Any]) -> list[list[Any]]:
+    """Entries of a legend in rows that fit the slide."""
+    rows: list[list[Any]] = []
+    used = 0.0
+    for handle in handles:
+        width = _LEGEND_ENTRY + _LEGEND_CHARACTER * len(str(handle.get_label()))
+        if not rows or len(rows[-1]) == _LEGEND_COLUMNS or used + width > SLIDE_WIDTH:
+            rows.append([])
+            used = 0.0
+        rows[-1].append(handle)
+        used += width
+    return rows
 
 
 def arm_handles(view: View, *, as_patches: bool = False) -> list[Any]:
@@ -184,7 +211,8 @@ def day_axis(axes: Axes, view: View, *, label: bool = True) -> None:
     time = view.series["time"].values
     span = float(time[-1] - time[0])
     axes.set_xlim(float(time[0]), float(time[-1]))
-    step = next((s for s in (1, 2, 7, 14, 28, 56, 91, 182, 364) if span / s <= 9), None)
+    most = min(9.0, panel_width(axes) / (_TICK_CHARACTER * len(f"{span:.0f}") + 0.05))
+    step = next((s for s in (1, 2, 7, 14, 28, 56, 91, 182, 364) if span / s <= most), None)
     if span >= 3 and step is not None:
         # Where labels are long, one at the very end would run into the next panel.
         end = 0.96 * span if span > _LONG_SPAN else span

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abm.figures.style import GREY, INK, Sheet, arm_styles, day_axis, look
+from abm.figures.style import GREY, INK, Sheet, arm_styles, arm_title, day_axis, look
 from abm.figures.view import View, as_view
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def swimmers(run: Any) -> Figure:
         sheet = Sheet(view, 1, len(view.arms), max(2.5, 0.13 * shown), left=0.5)
         for position, arm in enumerate(view.arms):
             axes = sheet.panels[0, position]
-            axes.set_title(view.label("arms", arm), fontsize=12)
+            arm_title(axes, view, arm)
             _draw(axes, view, position, shown)
             day_axis(axes, view)
         notes = ["Thin: before remission or after relapse; thick: in remission (CR or CRi). Death is external: drawn from a published law."]

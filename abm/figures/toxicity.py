@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abm.errors import InputError
-from abm.figures.style import Sheet, look
+from abm.figures.style import Sheet, look, wrapped
 from abm.figures.view import View, as_view
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def toxicity(run: Any) -> Figure:
     if not grades:
         raise InputError("this run has no subject with a grade above 0; the figure would be empty.")
     with look():
-        sheet = Sheet(view, 1, len(grades), 0.5 + 0.5 * len(view.arms), left=2.6, across=0.35)
+        sheet = Sheet(view, 1, len(grades), 0.5 + 0.5 * len(view.arms), left=2.6, across=0.5)
         for position, (name, values) in enumerate(grades.items()):
             axes = sheet.panels[0, position]
             axes.set_title(name.replace("_", " ").capitalize())
@@ -76,7 +76,7 @@ def _draw(axes: Axes, view: View, grades: np.ndarray[Any, Any]) -> None:
             if n:
                 axes.text(x + 0.5 * w, y, str(n), ha="center", va="center", fontsize=11, color="white" if grade >= 3 else "black")
         left += width
-    axes.set_yticks(height, [view.label("arms", arm) for arm in view.arms])
+    axes.set_yticks(height, ["\n".join(wrapped(view.label("arms", arm), 24)) for arm in view.arms])
     axes.set_xlim(0.0, 100.0)
     axes.set_xlabel("Subjects (%)")
 

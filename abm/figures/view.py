@@ -15,6 +15,8 @@ from abm.output.layout import COLUMN_ALIASES
 from abm.output.reader import endpoint_frame
 from abm.output.result import RunResult
 
+_ABBREVIATIONS = ("bmf", "cns", "etp", "mrd")
+
 
 class View:
     """Series, endpoints, names and labels of a run, and what each arm gives."""
@@ -42,7 +44,7 @@ class View:
                 entry = {}
         else:
             entry = self._part(kind).get(name, {})
-        return str(entry.get("label") or name.replace("_", " ").capitalize())
+        return str(entry.get("label") or _in_words(name))
 
     def label_of_regimen(self, arm: str) -> str | None:
         """Label of the regimen of an arm."""
@@ -114,6 +116,12 @@ class View:
     def _part(self, name: str) -> dict[str, Any]:
         part = self.config.get(name)
         return part if isinstance(part, dict) else {}
+
+
+def _in_words(name: str) -> str:
+    """A name of the configuration as words."""
+    first, *rest = (word.upper() if word in _ABBREVIATIONS else word for word in name.split("_"))
+    return " ".join([first[:1].upper() + first[1:], *rest])
 
 
 def as_view(run: Any) -> View:

@@ -81,7 +81,7 @@ def _draw_bars(axes: Axes, view: View, change: np.ndarray[Any, Any]) -> None:
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     axes.grid(axis="y", color="#D9DCDF", lw=0.7)
-    axes.set_xlabel("Mice, sorted by response", color=GREY)
+    axes.set_xlabel(f"{view.subject_noun(2).capitalize()}, sorted by response", color=GREY)
 
 
 def _draw_expectation(axes: Axes, level: float) -> None:
@@ -89,14 +89,16 @@ def _draw_expectation(axes: Axes, level: float) -> None:
     if not np.isfinite(level):
         return
     up = level > 0
+    bottom, top = axes.get_ylim()
+    above = up or level < -0.08 * (top - bottom)  # close to zero the bars that point up stand there
     axes.axhline(level, color=INK, lw=1.5, ls=(0, (4, 3)), zorder=4)
     axes.annotate(
         "Bliss",
         (1.0 if up else 0.0, level),
-        (-3 if up else 3, 3),
+        (-3 if up else 3, 3 if above else -3),
         xycoords=("axes fraction", "data"),
         textcoords="offset points",
         ha="right" if up else "left",
-        va="bottom",
+        va="bottom" if above else "top",
         fontsize=11.5,
     )
