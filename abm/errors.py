@@ -6,6 +6,7 @@ Every message names what was given, what is allowed and what to do.
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 EXIT_COMPLETE = 0
@@ -46,6 +47,15 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     """Phrase that suggests the valid name closest to `name`, or nothing."""
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.5)
     return f" Did you mean '{close[0]}'?" if close else ""
+
+
+FAULTS = (AbmError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What one case of many may end with, without ending the others."""
+
+
+def in_a_line(error: BaseException) -> str:
+    """Kind and words of an error."""
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def unknown_name(key: str, name: str, allowed: Iterable[str], *, noun: str = "name") -> InputError:

@@ -21,32 +21,19 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation, make_grid
 from abm.models import xenograft_setup
 from abm.models.xenograft import Xenograft, XenograftParams
-from abm.parameters.drug import Drug, Pharmacokinetics
+from abm.parameters.drug import Drug
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.regimen import Arm, DoseEvent, Regimen
 from abm.records import enable_pytrees
 from abm.streams import subject_generator
 from abm.subject import cohort_subjects
+from abm.verification.step_study import one_litre
 from tests import seeds
 from tests.reference_parameters import Parameters
 from tests.small_trial import shipped
 
 NAME = "typical"
-_NEVER_CLEARED = Pharmacokinetics(
-    scaling="per_subject",
-    clearance_l_per_h=0.0,
-    central_volume_l=1.0,
-    intercompartmental_l_per_h=0.0,
-    peripheral_volume_l=1.0,
-    absorption_per_h=None,
-    bioavailability=1.0,
-    lag_h=0.0,
-    fraction_unbound=1.0,
-    tissue_factor=1.0,
-    clearance_cv=0.0,
-    volume_cv=0.0,
-)
 
 
 class Numerics(NamedTuple):
@@ -77,7 +64,7 @@ def experiment_with(given: Parameters, free_nm: Mapping[str, float], numerics: N
     """The numbers of the reference as an experiment with one arm."""
     enable_pytrees()
     base = shipped()
-    drugs = {name: dataclasses.replace(drug, pharmacokinetics={given.host.species: _NEVER_CLEARED}) for name, drug in given.drugs.items()}
+    drugs = {name: dataclasses.replace(drug, pharmacokinetics={given.host.species: one_litre(0.0)}) for name, drug in given.drugs.items()}
     return dataclasses.replace(
         base,
         seed=seed,

@@ -8,8 +8,6 @@ the cohort, one that takes the endpoints too, marked `@cohort_table`.  Nothing e
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,6 +16,7 @@ import xarray as xr
 
 from abm.parameters.experiment import Experiment
 from abm.readouts.view import View
+from abm.registry import Registry, marker
 
 ROW = ("arm", "subject")
 
@@ -50,33 +49,18 @@ class Material:
 
 Endpoint = Callable[[Material], xr.Dataset]
 CohortTable = Callable[[Material, xr.Dataset], dict[str, pd.DataFrame]]
-_ENDPOINTS: dict[str, Endpoint] = {}
-_TABLES: dict[str, CohortTable] = {}
+_ENDPOINTS: Registry[Endpoint] = Registry("abm.endpoints", "endpoint")
+_TABLES: Registry[CohortTable] = Registry("abm.endpoints", "table")
 EVERYONE = "all"
-
-
-def endpoint(function: Endpoint) -> Endpoint:
-    """Mark a function as an endpoint.  It gives an empty data set where it does not apply."""
-    _ENDPOINTS[f"{function.__module__}.{function.__qualname__}"] = function
-    return function
-
-
-def cohort_table(function: CohortTable) -> CohortTable:
-    """Mark a function as a table of the cohort; tables of one name are joined.  It gives none where it does not apply."""
-    _TABLES[f"{function.__module__}.{function.__qualname__}"] = function
-    return function
-
-
-def _import_all() -> None:
-    package = importlib.import_module("abm.endpoints")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"abm.endpoints.{module.name}")
+endpoint = marker(_ENDPOINTS)
+"""Mark a function as an endpoint.  It gives an empty data set where it does not apply."""
+cohort_table = marker(_TABLES)
+"""Mark a function as a table of the cohort; tables of one name are joined.  It gives none where it does not apply."""
 
 
 def all_endpoints(material: Material) -> list[xr.Dataset]:
     """Every endpoint of this folder, in the order of their names."""
-    _import_all()
-    return [_ENDPOINTS[name](material) for name in sorted(_ENDPOINTS)]
+    return [function(material) for _, function in sorted(_ENDPOINTS.all().items())]
 
 
 def all_tables(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFrame]:
@@ -86,9 +70,8 @@ def all_tables(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFr
         material: What endpoints are made from.
         endpoints: All endpoints (arm, subject); NaN in subjects that were never randomised.
     """
-    _import_all()
     parts: dict[str, list[pd.DataFrame]] = {}
-    for function in (_TABLES[name] for name in sorted(_TABLES)):
+    for _, function in sorted(_TABLES.all().items()):
         for name, table in function(material, endpoints).items():
             if len(table):
                 parts.setdefault(name, []).append(table)

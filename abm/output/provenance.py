@@ -59,6 +59,12 @@ def software_version() -> str:
         return "unknown"
 
 
+def software_line() -> str:
+    """Name, version and, in a checkout, commit of this program."""
+    commit = git_commit()
+    return f"abm {software_version()}" + (f", commit {commit}" if commit else "")
+
+
 def git_commit() -> str | None:
     """Commit of the checkout, with '+changes' where tracked files differ; None outside one."""
     root = Path(__file__).resolve().parents[2]

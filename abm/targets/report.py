@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from abm.output.provenance import git_commit, software_version
+from abm.output.provenance import software_line
 from abm.targets.figures import band_figure, residual_disease_figure
 from abm.targets.findings import LEVEL, MET, MISSED, NOT_EVALUATED, Line
 from abm.targets.suite import Result, lines_of
 from abm.targets.trials import Trials
 from abm.verification.figures import as_data_url
-from abm.verification.report import STYLE
+from abm.verification.report import as_json, head_row, page_head
 
 PAGE_NAME, NUMBERS_NAME = "index.html", "targets.json"
 _CLASS = {MET: "passed", MISSED: "bad", NOT_EVALUATED: "none"}
@@ -26,7 +26,7 @@ def write_report(results: Sequence[Result], folder: Path, trials: Trials) -> Pat
     """Write `index.html` and `targets.json` into `folder`, which is made if needed; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
-        "software": f"abm {software_version()}" + (f", commit {git_commit()}" if git_commit() else ""),
+        "software": software_line(),
         "sizes": f"cohorts of patients: {trials.sizes}",
         "seed": trials.seed,
         "level": LEVEL,
@@ -65,7 +65,7 @@ def _numbers(results: Sequence[Result], about: dict[str, Any]) -> dict[str, Any]
     for line in lines_of(results):
         entry = {**dataclasses.asdict(line.published), **{f"simulated_{k}": v for k, v in dataclasses.asdict(line.simulated).items()}}
         entry |= {"verdict": line.verdict, "decided": line.decided, "reason": line.reason}
-        lines[line.published.key] = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in entry.items()}
+        lines[line.published.key] = as_json(entry)
     runs = {result.computation.name: [{"command": made.command, "seconds": made.seconds} for made in result.made] for result in results}
     return {"about": about, "targets": lines, "runs": runs}
 
@@ -73,7 +73,7 @@ def _numbers(results: Sequence[Result], about: dict[str, Any]) -> dict[str, Any]
 def _page(results: Sequence[Result], about: dict[str, Any], trials: Trials) -> str:
     lines = lines_of(results)
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: targets</title><style>{STYLE}</style></head><body>',
+        page_head("targets"),
         f"<h1>Published targets: {summary(lines)}</h1>",
         f'<p class="lead">{html.escape(about["software"])}; {about["sizes"]}; seed {about["seed"]}; {about["seconds"]} s. '
         "Not medical advice and not a dosing tool.</p>",
@@ -92,7 +92,7 @@ def _page(results: Sequence[Result], about: dict[str, Any], trials: Trials) -> s
 def _table(lines: Sequence[Line]) -> str:
     names = ("", "target", "published", "band", "simulated", "fitted", "verdict", "reason or remark", "source")
     rows = "".join(_row(line) for line in lines)
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in names)}</tr>{rows}</table>"
+    return f"<table>{head_row(*names)}{rows}</table>"
 
 
 def _row(line: Line) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable, Sequence
 
-from abm.errors import AbmError
+from abm.errors import FAULTS, in_a_line
 from abm.targets.findings import MET, Line, absent
 from abm.targets.published import read_published
-from abm.targets.registry import Computation, all_computations
+from abm.targets.registry import COMPUTATIONS, Computation
 from abm.targets.trials import Made, Trials
 
 
@@ -36,7 +35,7 @@ def run_targets(keys: Sequence[str], trials: Trials, tell: Callable[[Result], No
         KeyError: A computation left out a target that it is registered for.
     """
     results = []
-    for computation in all_computations().values():
+    for computation in COMPUTATIONS.all().values():
         wanted = [key for key in computation.keys if key in keys]
         if wanted:
             results.append(_run(computation, wanted, trials))
@@ -48,8 +47,8 @@ def _run(computation: Computation, keys: list[str], trials: Trials) -> Result:
     began, before, fault = time.perf_counter(), len(trials.made), ""
     try:
         values = computation.function(trials)
-    except (AbmError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        fault = "".join(traceback.format_exception_only(error)).strip()
+    except FAULTS as error:
+        fault = in_a_line(error)
         values = {key: absent(f"Fault: {fault}") for key in keys}
     published = read_published()
     lines = [Line(published[key], values[key]) for key in keys]

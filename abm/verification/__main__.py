@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from abm.errors import EXIT_COMPLETE, EXIT_FAULT, AbmError
-from abm.verification.registry import all_cases, chosen
+from abm.verification.registry import CASES, chosen
 from abm.verification.runner import Runner
 from abm.verification.suite import NOT_AVAILABLE, Result, run_cases
 
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     try:
         if arguments.list:
-            for case in all_cases().values():
+            for case in CASES.all().values():
                 print(f"{case.name:26} {case.shows}" + (f" ({NOT_AVAILABLE})" if case.missing() else ""))
             return EXIT_COMPLETE
         cases = chosen(arguments.names)

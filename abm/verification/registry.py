@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import pkgutil
 from collections.abc import Callable
 
 from abm.config.library import read_catalogue
-from abm.errors import unknown_name
+from abm.registry import Registry, check_names
 from abm.verification.findings import Outcome
 from abm.verification.runner import Runner
 
-_CASES: dict[str, Case] = {}
+CASES: Registry[Case] = Registry("abm.verification.cases", "case")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,20 +43,10 @@ def case(
     """Register the function that follows as a case."""
 
     def register(function: Callable[[Runner], Outcome]) -> Callable[[Runner], Outcome]:
-        if name in _CASES:
-            raise ValueError(f"two cases are called '{name}'")
-        _CASES[name] = Case(name, shows, source, reading, needs, function)
+        CASES.add(name, Case(name, shows, source, reading, needs, function))
         return function
 
     return register
-
-
-def all_cases() -> dict[str, Case]:
-    """Every case, by family and then in the order in which it is written."""
-    package = importlib.import_module("abm.verification.cases")
-    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"abm.verification.cases.{module}")
-    return dict(_CASES)
 
 
 def chosen(names: list[str]) -> list[Case]:
@@ -67,8 +55,6 @@ def chosen(names: list[str]) -> list[Case]:
     Raises:
         InputError: A name is unknown.
     """
-    known = all_cases()
-    for name in names:
-        if name not in known:
-            raise unknown_name("case", name, known, noun="case")
+    known = CASES.all()
+    check_names("case", names, known)
     return [known[name] for name in (names or known)]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from abm.output.provenance import environment, git_commit, software_version
+from abm.output.provenance import environment, software_line
 from abm.verification.figures import as_data_url, case_figure
 from abm.verification.findings import FALSE_ALARM, LEVEL, MOST_CHECKS, Z_BOUND, Execution, Finding, as_rows
 from abm.verification.suite import FAILED, FAULT, NOT_AVAILABLE, PASSED, Result
@@ -27,6 +27,16 @@ code{font-size:.84rem;overflow-wrap:anywhere}details{margin:.4rem 0}summary{curs
 """
 
 
+def page_head(title: str) -> str:
+    """Beginning of a page, until its body."""
+    return f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: {title}</title><style>{STYLE}</style></head><body>'
+
+
+def as_json(row: dict[str, Any]) -> dict[str, Any]:
+    """Numbers that JSON does not know as null."""
+    return {key: (None if isinstance(value, float) and not math.isfinite(value) else value) for key, value in row.items()}
+
+
 def write_report(results: Sequence[Result], folder: Path, *, quick: bool, seed: int) -> Path:
     """Write `index.html` and `results.json` into `folder`, which is made if needed; returns the page."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +51,7 @@ def _about(results: Sequence[Result], *, quick: bool, seed: int) -> dict[str, An
     devices = sorted({execution.device for result in results for execution in result.executions if not execution.device.startswith("none")})
     libraries = {name: version for name, version in environment().get("libraries", {}).items() if name in ("jax", "numpy", "scipy")}
     return {
-        "software": f"abm {software_version()}" + (f", commit {git_commit()}" if git_commit() else ""),
+        "software": software_line(),
         "libraries": ", ".join(f"{name} {version}" for name, version in libraries.items()),
         "device": "; ".join(devices) or "none",
         "sizes": "quick" if quick else "full",
@@ -58,7 +68,7 @@ def _numbers(results: Sequence[Result], about: dict[str, Any]) -> dict[str, Any]
     cases = {}
     for result in results:
         findings = as_rows(result.outcome) if result.outcome else []
-        rows = [{key: (None if isinstance(value, float) and not math.isfinite(value) else value) for key, value in row.items()} for row in findings]
+        rows = [as_json(row) for row in findings]
         runs = [{"command": command(execution), "seconds": execution.seconds, "steps": execution.steps} for execution in result.executions]
         cases[result.case.name] = {"verdict": result.verdict, "note": result.note, "cpu_seconds": result.cpu_seconds, "checks": rows, "runs": runs}
     return {"about": about, "cases": cases}
@@ -79,7 +89,7 @@ def _page(results: Sequence[Result], about: dict[str, Any]) -> str:
     checks = sum(len(result.outcome.findings) for result in ran if result.outcome)
     verdict = f'<span class="bad">{len(bad)} of {len(ran)} cases did not pass</span>' if bad else f'<span class="passed">all {len(ran)} cases passed</span>'
     parts = [
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>abm: verification</title><style>{STYLE}</style></head><body>',
+        page_head("verification"),
         f"<h1>Verification of abm: {verdict}</h1>",
         f'<p class="lead">{checks} checks of the program against exact laws. {html.escape(about["software"])}; {html.escape(about["libraries"])}; '
         f"device {html.escape(about['device'])}; {about['sizes']} sizes, seed {about['seed']}; {about['cpu_seconds']:.0f} s of processor time.</p>",
@@ -112,7 +122,7 @@ def _summary(results: Sequence[Result]) -> str:
             f'<td class="n">{_number(worst)}</td><td class="n">{alarm}</td><td class="n">{result.cpu_seconds:.1f}</td>'
             f'<td class="n {_class(result.verdict)}">{result.verdict}</td></tr>'
         )
-    head = _head("case", "what is checked", "checks", "largest deviation over its bound", "false alarm", "CPU s", "verdict")
+    head = head_row("case", "what is checked", "checks", "largest deviation over its bound", "false alarm", "CPU s", "verdict")
     return f"<table>{head}{''.join(rows)}</table>"
 
 
@@ -127,7 +137,7 @@ def _section(result: Result) -> str:
     parts.append(f'<img alt="Simulated and exact values of {case.name}" src="{url}"><p class="lead">{html.escape(case.reading)}</p>')
     if result.outcome.remark:
         parts.append(f"<p>{html.escape(result.outcome.remark)}</p>")
-    head = _head("quantity", "exact", "simulated (interval at the level)", "z", "p or error", "allowed", "by", "verdict")
+    head = head_row("quantity", "exact", "simulated (interval at the level)", "z", "p or error", "allowed", "by", "verdict")
     parts.append(f"<table>{head}{''.join(_row(finding) for finding in result.outcome.findings)}</table>")
     runs = "".join(f"<li><code>{html.escape(command(e))}</code><br>{html.escape(e.device)}, {_settings(e)}{e.seconds:.1f} s</li>" for e in result.executions)
     parts.append(f'<p class="lead">Exact law: {html.escape(case.source)}.</p>')
@@ -144,7 +154,8 @@ def _settings(execution: Execution) -> str:
     return f"dt {execution.dt_hours:g} h, {execution.steps} steps, {packets}"
 
 
-def _head(*names: str) -> str:
+def head_row(*names: str) -> str:
+    """Row of the names of columns."""
     return "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
 
 

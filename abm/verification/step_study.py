@@ -56,9 +56,9 @@ class Courses(NamedTuple):
     cells: dict[str, FloatArray]
 
 
-def _injected(drug: Drug, species: str, clearance_l_per_h: float) -> Drug:
-    """The drug as an injection into one litre of which all is free; with clearance 0 its concentration stays."""
-    kinetics = Pharmacokinetics(
+def one_litre(clearance_l_per_h: float) -> Pharmacokinetics:
+    """One litre into which a dose is injected and of which all is free; with clearance 0 its concentration stays."""
+    return Pharmacokinetics(
         scaling="per_subject",
         clearance_l_per_h=clearance_l_per_h,
         central_volume_l=1.0,
@@ -72,7 +72,6 @@ def _injected(drug: Drug, species: str, clearance_l_per_h: float) -> Drug:
         clearance_cv=0.0,
         volume_cv=0.0,
     )
-    return dataclasses.replace(drug, pharmacokinetics={species: kinetics})
 
 
 def _injection(name: str, drug: Drug, nm: float, additional: int) -> DoseEvent:
@@ -94,8 +93,8 @@ def study_experiment(numerics: Numerics, subjects: int = 1, arms: tuple[str, ...
     assert cytotoxic is not None
     strong = dataclasses.replace(pulsed.targets, cytotoxic=dataclasses.replace(cytotoxic, max_per_day=PULSE_MAX_PER_DAY))
     species = base.host.species
-    extra = {f"{name}_held": _injected(base.drugs[name], species, 0.0) for name in HELD_NM}
-    extra["generic"] = _injected(dataclasses.replace(pulsed, targets=strong), species, PULSE_CLEARANCE)
+    extra = {f"{name}_held": dataclasses.replace(base.drugs[name], pharmacokinetics={species: one_litre(0.0)}) for name in HELD_NM}
+    extra["generic"] = dataclasses.replace(pulsed, targets=strong, pharmacokinetics={species: one_litre(PULSE_CLEARANCE)})
     held = [_injection(f"{name}_held", extra[f"{name}_held"], nm, 0) for name, nm in HELD_NM.items()]
     regimens = {
         "held": Regimen(label="held", events=held),

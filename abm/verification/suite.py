@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable, Iterable
 
-from abm.errors import AbmError
+from abm.errors import FAULTS, in_a_line
 from abm.verification.findings import MOST_CHECKS, Execution, Outcome
 from abm.verification.registry import Case
 from abm.verification.runner import Runner
@@ -54,6 +53,6 @@ def _run(case: Case, runner: Runner) -> Result:
     try:
         outcome = case.function(runner)
         verdict = PASSED if outcome.passed else FAILED
-    except (AbmError, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        verdict, note = FAULT, "".join(traceback.format_exception_only(error)).strip()
+    except FAULTS as error:
+        verdict, note = FAULT, in_a_line(error)
     return Result(case, verdict, outcome, runner.taken(), time.perf_counter() - began, time.process_time() - cpu, note)

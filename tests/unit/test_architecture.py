@@ -16,6 +16,7 @@ MAX_LINES = 400
 # A module imports only from floors below its own, or from its own room.
 FLOORS = {
     "errors": 0,
+    "registry": 1,
     "units": 0,
     "records": 0,
     "streams": 0,

@@ -20,7 +20,7 @@ from abm.targets.figures import DISEASE, place
 from abm.targets.findings import MET, MISSED, NOT_EVALUATED, UNKNOWN_CAUSE, Line, Simulated, absent, resampled, share
 from abm.targets.guide import GUIDE, guide_text
 from abm.targets.published import PATH, Published, read_published
-from abm.targets.registry import all_computations, chosen
+from abm.targets.registry import COMPUTATIONS, chosen
 from abm.targets.report import write_report
 from abm.targets.suite import Result, lines_of, run_targets
 from abm.targets.themes.patients import strata
@@ -40,9 +40,9 @@ def line(value: float, low: float = math.nan, high: float = math.nan, n: int = 0
 
 def test_every_target_has_exactly_one_computation_in_the_module_of_its_theme() -> None:
     published = read_published()
-    computed = {key: c for c in all_computations().values() for key in c.keys}
+    computed = {key: c for c in COMPUTATIONS.all().values() for key in c.keys}
     assert set(computed) == set(published)
-    assert sum(len(c.keys) for c in all_computations().values()) == len(published)
+    assert sum(len(c.keys) for c in COMPUTATIONS.all().values()) == len(published)
     for key, entry in published.items():
         assert computed[key].function.__module__ == f"abm.targets.themes.{entry.theme}"
 

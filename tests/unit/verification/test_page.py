@@ -13,7 +13,7 @@ from abm.config.library import read_catalogue
 from abm.verification import registry
 from abm.verification.__main__ import main
 from abm.verification.findings import CurvePanel, Execution, Finding, LawPanel, Outcome, PValuePanel, SlopePanel
-from abm.verification.registry import Case, all_cases
+from abm.verification.registry import CASES, Case
 from abm.verification.report import write_report
 from abm.verification.runner import Runner
 from abm.verification.suite import FAILED, FAULT, NOT_AVAILABLE, PASSED, Result, run_cases
@@ -75,8 +75,8 @@ def test_step_and_packets_of_a_run_are_stated(tmp_path: Path) -> None:
 
 
 def test_a_failed_check_is_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    all_cases()
-    monkeypatch.setitem(registry._CASES, "bad", made("bad", BAD))
+    CASES.all()
+    monkeypatch.setitem(registry.CASES.entries, "bad", made("bad", BAD))
     assert main(["bad", "--out", str(tmp_path)]) == 1
     assert "exact 1, simulated 9" in capsys.readouterr().out
 
@@ -84,8 +84,8 @@ def test_a_failed_check_is_exit_code_1(tmp_path: Path, monkeypatch: pytest.Monke
 def test_list_names_all_cases(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()] == list(all_cases())
-    assert len(all_cases()) >= 25
+    assert [line.split()[0] for line in out.splitlines()] == list(CASES.all())
+    assert len(CASES.all()) >= 25
 
 
 def test_an_unknown_name_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_an_unknown_name_is_refused_with_the_nearest(capsys: pytest.CaptureFixtu
 
 def test_cases_of_experiments_that_do_not_exist_yet_are_not_available() -> None:
     options = read_catalogue().options["experiment"]
-    for case in all_cases().values():
+    for case in CASES.all().values():
         assert case.missing() == tuple(name for name in case.needs if f"theory/{name}" not in options)
         assert case.shows
         assert case.source
         assert case.reading
-    assert {name for name, case in all_cases().items() if "resistance" in case.needs} == {"resistance_phases", "resistance_melanoma"}
+    assert {name for name, case in CASES.all().items() if "resistance" in case.needs} == {"resistance_phases", "resistance_melanoma"}
 
 
 def test_a_name_is_taken_once() -> None:
