@@ -77,8 +77,8 @@ def assemble(
 
 def _scores(experiment: Experiment, view: View) -> dict[str, np.ndarray]:
     """What was known of each subject before treatment, (arms, subjects): the BMF competence of its own leukaemia."""
-    own = [[subject.leukaemia.traits.bmf_competence for subject in individuals(experiment, keys, view.leukaemias)] for keys in view.keys]
-    return {"bmf_competence": np.array(own)}
+    who = individuals(experiment, view.keys.reshape(-1, 2), view.leukaemias * len(view.arms))
+    return {"bmf_competence": np.array([subject.leukaemia.traits.bmf_competence for subject in who]).reshape(len(view.arms), -1)}
 
 
 def _joined(*tables: pd.DataFrame) -> pd.DataFrame:

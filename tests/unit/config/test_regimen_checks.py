@@ -14,7 +14,7 @@ import yaml
 import abm
 from abm.config.build import build, plain
 from abm.config.compose import compose
-from abm.config.regimen_checks import is_visit
+from abm.config.regimen_checks import is_visit, readouts
 from abm.errors import InputError
 from abm.parameters.clinic import Assay
 from abm.parameters.regimen import AMOUNT_UNITS, DoseEvent, DosingRule, EventFile, Regimen
@@ -96,6 +96,11 @@ def test_the_guide_names_every_key() -> None:
     names = {field.name for record in (DoseEvent, EventFile, Assay, DosingRule, Regimen) for field in dataclasses.fields(record)} - {"path", "label"}
     for name in names | set(AMOUNT_UNITS):
         assert name in GUIDE, name
+
+
+def test_rules_can_ask_for_leukocytes_where_more_than_one_kind_is_followed() -> None:
+    assert "leukocytes" in readouts(build(compose(["experiment=relapsed_combination"])))
+    assert "leukocytes" not in readouts(build({**tree(), "arms": {"a": {"regimen": "vehicle"}}}))
 
 
 def test_days_of_visits() -> None:

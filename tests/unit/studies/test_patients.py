@@ -102,6 +102,16 @@ def test_a_further_quantity_that_varies_changes_no_other() -> None:
         assert balanced_growth(b.leukaemia.growth) == pytest.approx([pace * x for x in balanced_growth(a.leukaemia.growth)])
 
 
+def test_net_growth_follows_the_division_hazard_of_a_subject() -> None:
+    e = experiment("host.growth_cv=0.1")
+    for key in subjects_of(e).keys:
+        who = individual(e, key, "bmf_competent")
+        growth = who.leukaemia.growth
+        assert who.leukaemia is e.leukaemias["bmf_competent"]
+        assert who.division_per_day == balanced_growth(growth)[0] * who.factors["division"]
+        assert (who.net_growth_per_day > growth.net_per_day) == (who.factors["division"] > 1.0)
+
+
 def test_without_variability_a_subject_has_the_leukaemia_of_the_library() -> None:
     e = experiment()
     assert individual(e, subjects_of(e).keys[0], "bmf_null").leukaemia is e.leukaemias["bmf_null"]
