@@ -54,16 +54,17 @@ def applicable(run: Any) -> list[str]:
     view = as_view(run)
     if view.dose_matrix is not None:
         return ["dose_matrix", "dose_response"]  # its many arms are no curves of a trial
+    ill = not view.without_leukaemia()
     wanted = {
-        "human_cd45": view.has("human_cd45_fraction") and view.species() != "human",
-        "waterfall": view.has("log10_reduction_at_end_of_treatment"),
-        "event_free_survival": view.has("event_day") and view.has("event_observed"),
-        "overall_survival": view.has("overall_survival_day"),
-        "swimmers": view.has("overall_survival_day") and view.has("cri_day"),
-        "residual_disease": view.has("mrd"),
+        "human_cd45": view.has("human_cd45_fraction") and view.species() != "human" and ill,
+        "waterfall": ill and view.has("log10_reduction_at_end_of_treatment"),
+        "event_free_survival": ill and view.has("event_day") and view.has("event_observed"),
+        "overall_survival": ill and view.has("overall_survival_day"),
+        "swimmers": ill and view.has("overall_survival_day") and view.has("cri_day"),
+        "residual_disease": ill and view.has("mrd"),
         "blood_counts": any(view.has(r) for r in READOUTS),
         "toxicity": tells_harm(view),
-        "cell_state": any(view.has(s) for s in STATES),
+        "cell_state": ill and any(view.has(s) for s in STATES),
         "concentrations": view.has("concentration") and bool((view.series["concentration"] > 0).any()),
         "clone_shares": view.has("human_cd45_fraction") and arisen(view) and seen(view),
         "clone_genealogy": arisen(view) and richest(view.clones) is not None,

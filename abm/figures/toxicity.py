@@ -30,19 +30,13 @@ def graded(view: View) -> dict[str, np.ndarray[Any, Any]]:
     return found
 
 
-def leukaemic(view: View) -> bool:
-    """Whether any subject has leukaemic cells."""
-    count = view.series.get("count")
-    return count is not None and "leukaemia" in count["population"] and bool((count.sel(population="leukaemia") > 0).any())
-
-
 def tells_harm(view: View) -> bool:
     """Whether grades speak of the drugs: those of patients, and of mice without leukaemia.
 
     Mice are followed until the leukaemia fills the marrow, with the drug or without: there every
     arm ends at the highest grade.
     """
-    return bool(graded(view)) and (view.species() == "human" or not leukaemic(view))
+    return bool(graded(view)) and (view.species() == "human" or view.without_leukaemia())
 
 
 def toxicity(run: Any) -> Figure:
@@ -59,7 +53,7 @@ def toxicity(run: Any) -> Figure:
             _draw(axes, view, values)
         scaled = "" if view.species() == "human" else " In mice the limits are scaled to the baseline of the species."
         notes = [f"Highest grade by CTCAE v5 during the trial, all leukaemias together; numbers: subjects.{scaled}"]
-        if leukaemic(view):
+        if not view.without_leukaemia():
             notes.append("Leukaemia crowds out healthy blood too: counts that are low while it fills the marrow are not the harm of the drugs.")
         return sheet.finish("Toxicity to the blood", _handles(), notes=notes)
 

@@ -101,6 +101,11 @@ class View:
         """Species of the host; a mouse where it is not said."""
         return str(self._part("host").get("species", "mouse"))
 
+    def without_leukaemia(self) -> bool:
+        """Whether it is known that no subject ever has a leukaemic cell."""
+        count = self.series.get("count")
+        return count is not None and "leukaemia" in count["population"] and not bool((count.sel(population="leukaemia") > 0).any())
+
     def need(self, *variables: str) -> None:
         """Refuse a figure for which this run lacks series or endpoints."""
         absent = [v for v in variables if not self.has(v)]
