@@ -66,7 +66,7 @@ def applicable(run: Any) -> list[str]:
         "toxicity": tells_harm(view),
         "cell_state": ill and any(view.has(s) for s in STATES),
         "concentrations": view.has("concentration") and bool((view.series["concentration"] > 0).any()),
-        "clone_shares": view.has("human_cd45_fraction") and arisen(view) and seen(view),
+        "clone_shares": view.has("human_cd45_fraction") and seen(view),
         "clone_genealogy": arisen(view) and richest(view.clones) is not None,
         "biomarker": tells_apart(view),
         "counts": view.has("count") and not view.has("human_cd45_fraction"),
