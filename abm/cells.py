@@ -109,6 +109,7 @@ class Drive(NamedTuple):
     cytotoxic_quiescent: jax.Array  # 1/d
     thiopurine_cycling: jax.Array | None = None  # 1/d, None where no drug of the run is a thiopurine
     thiopurine_quiescent: jax.Array | None = None  # 1/d
+    growth_effect: jax.Array | None = None  # 1, float64 (rows, drugs), share of the largest effect of every growth factor on its lineage
 
 
 def with_thiopurines(cytotoxic: jax.Array, thiopurine: jax.Array | None) -> jax.Array:

@@ -34,6 +34,7 @@ STREAM_LAZY_DEATH = 24  # and the following, one for each lazy column
 STREAM_MUTANTS = 32  # and the following, two for each mechanism
 STREAM_HEALTHY = 64  # and the following
 STREAM_STEM = 96  # and the following
+STREAM_DONOR = 128
 STREAM_SWITCH_STATE = 512  # and the following, STREAMS_OF_SWITCH for each mechanism
 
 STREAMS_OF_SWITCH = 8

@@ -24,7 +24,7 @@ from abm.parameters.dose_matrix import DoseMatrix
 from abm.parameters.experiment import Experiment
 
 MAX_SHOWN = 12
-LIBRARIES = ("drugs", "regimens", "leukaemias", "mechanisms", "lineages", "stem_cells", "assays", "arms")
+LIBRARIES = ("drugs", "regimens", "leukaemias", "mechanisms", "lineages", "stem_cells", "assays", "products", "arms")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -140,7 +140,7 @@ def _module(name: str) -> Any:
 def _prune(experiment: Experiment) -> Experiment:
     """Leave out what the run does not use; the order of what stays is that of its first mention."""
     if experiment.task == "theory":
-        return dataclasses.replace(experiment, drugs={}, regimens={}, leukaemias={}, mechanisms={}, lineages={}, stem_cells={}, assays={}, arms={})
+        return dataclasses.replace(experiment, **dict.fromkeys(LIBRARIES, {}))
     regimens = {arm.regimen: experiment.regimens[arm.regimen] for arm in experiment.arms.values()}
     given = [event.drug for regimen in regimens.values() for event in regimen.events]
     if experiment.task == "dose_matrix" and experiment.dose_matrix is not None:
@@ -154,5 +154,6 @@ def _prune(experiment: Experiment) -> Experiment:
         mechanisms={name: experiment.mechanisms[name] for name in experiment.cohort.resistance},
         lineages={name: lineage for name, lineage in experiment.lineages.items() if lineage.species == experiment.host.species},
         assays={name: assay for name, assay in experiment.assays.items() if name == experiment.readout.mrd_assay},
+        products={name: experiment.products[name] for regimen in regimens.values() for name in regimen.products},
         stem_cells={name: pool for name, pool in experiment.stem_cells.items() if pool.followed and pool.species == experiment.host.species},
     )

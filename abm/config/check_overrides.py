@@ -25,6 +25,7 @@ LIBRARY_USES = {
     "lineage": "host=..., whose species decides",
     "stem_cell": "stem_cells.NAME.followed=..., and host=..., whose species decides",
     "resistance": "cohort.resistance=[...]",
+    "product": "regimens.NAME.transfusions and rules",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from abm.errors import nearest
 from abm.parameters.drug import Drug, Pharmacokinetics
 from abm.parameters.host import Host
@@ -9,6 +11,18 @@ from abm.pharmacology.covariates import needs_surface, no_kinetics
 
 MEALS = ("fasting", "low_fat", "high_fat")
 MOLAR_MASS_OF_UNITS = 1e6
+
+
+def growth_problem(name: str, drug: Drug, readouts: Iterable[str], task: str) -> str | None:
+    """Why a growth factor cannot act in the run; None if it can, or if the drug is none."""
+    target, known = drug.targets.growth, list(readouts)
+    if target is None:
+        return None
+    if target.readout not in known:
+        return f"drugs.{name}.targets.growth.readout: the host has no count '{target.readout}'.{nearest(target.readout, known)} Allowed: {', '.join(known)}."
+    if task == "claim_robustness":
+        return f"drugs.{name}: is a growth factor, which the mean-field twin of the robustness study does not know; choose regimens without it."
+    return None
 
 
 def kinetics_problem(drug: Drug, host: Host) -> str | None:

@@ -1,6 +1,6 @@
 """Where the configuration files are, which groups and options they offer.
 
-Every file of a library group (drug, regimen, leukaemia, lineage, stem_cell, resistance, assay) is part of every
+Every file of a library group (drug, regimen, leukaemia, lineage, stem_cell, resistance, assay, product) is part of every
 composition, under the name of the file: one new file is one new drug.  The list of
 these files is generated and given to hydra as the config `library`.
 """
@@ -25,6 +25,7 @@ LIBRARY_GROUPS = {
     "stem_cell": "stem_cells",
     "resistance": "mechanisms",
     "assay": "assays",
+    "product": "products",
 }
 LIBRARY_CONFIG = "library"
 _STEM = re.compile(r"^[A-Za-z0-9_-]+$")

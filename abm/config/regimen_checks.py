@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from abm.config.drug_checks import check_drug, kinetics_problem
+from abm.config.drug_checks import check_drug, growth_problem, kinetics_problem
 from abm.config.schema import shown
 from abm.errors import nearest, unknown_name
 from abm.parameters.experiment import Experiment
@@ -31,16 +31,45 @@ def check_regimens(experiment: Experiment, problems: list[str]) -> None:
                 problems += _unknown(f"{key}.events[{index}].tracks", event.tracks, regimen.tracks, "track")
             problems += [f"{key}.tracks: '{track}' is listed twice." for track in dict.fromkeys(regimen.tracks) if list(regimen.tracks).count(track) > 1]
             for drug in dict.fromkeys(event.drug for event in regimen.events if event.drug in experiment.drugs):
-                problems += [line for line in check_drug(drug, experiment.drugs[drug]) if line not in problems]
+                growth = growth_problem(drug, experiment.drugs[drug], _counts(experiment), experiment.task)
+                found = [*check_drug(drug, experiment.drugs[drug]), *([growth] if growth else [])]
+                problems += [line for line in found if line not in problems]
             problems += _visit_problems(experiment, regimen, key)
             problems += _rule_problems(experiment, regimen, key)
+            problems += _transfusion_problems(experiment, regimen, key)
+    check_products(experiment, problems)
+
+
+def check_products(experiment: Experiment, problems: list[str]) -> None:
+    """Blood products of the arms: cells that the host has, and one product for each of its lineages."""
+    used = dict.fromkeys(p for arm in experiment.arms.values() if arm.regimen in experiment.regimens for p in experiment.regimens[arm.regimen].products)
+    here = [lineage.population_name for lineage in experiment.lineages.values() if lineage.species == experiment.host.species]
+    taken: dict[str, str] = {}
+    for name in used:
+        if name not in experiment.products:
+            problems.append(str(unknown_name("product", name, experiment.products, noun="blood product")))
+            continue
+        population = experiment.products[name].population
+        problems += _unknown(f"products.{name}.population", [population], here, f"population of blood cells of the host ({experiment.host.species})")
+        if population in taken:
+            problems.append(
+                f"products.{name}: adds to {population}, as '{taken[population]}' does; one product for each kind of cells can be given in one run."
+            )
+        taken.setdefault(population, name)
+    if used and experiment.task == "claim_robustness":
+        problems.append("transfusions: the robustness study compares with a mean-field twin, which is not transfused; choose regimens without them.")
 
 
 def readouts(experiment: Experiment) -> list[str]:
     """Readouts that a rule can ask for: blood counts of the host's lineages, shares of cells, concentrations."""
     lineages = [lineage for lineage in experiment.lineages.values() if lineage.species == experiment.host.species]
     leukocytes = [LEUKOCYTES] if follows_leukocytes(lineages) else []
-    return [*dict.fromkeys(lineage.readout for lineage in lineages), *leukocytes, *SHARES, CONCENTRATION]
+    return [*_counts(experiment), *leukocytes, *SHARES, CONCENTRATION]
+
+
+def _counts(experiment: Experiment) -> list[str]:
+    """Blood counts of the host's lineages."""
+    return list(dict.fromkeys(lineage.readout for lineage in experiment.lineages.values() if lineage.species == experiment.host.species))
 
 
 def _drug_problems(experiment: Experiment, event: DoseEvent, key: str) -> Iterator[str]:
@@ -88,6 +117,7 @@ def _visit_problems(experiment: Experiment, regimen: Regimen, key: str) -> Itera
     hours = max(experiment.engine.window_hours, experiment.engine.dt_hours)
     times = {f"{key}.visit_days": regimen.visit_days, f"{key}.visit_start_day": [regimen.visit_start_day]}
     times[f"{key}.visit_interval_days"] = [] if regimen.visit_interval_days is None else [regimen.visit_interval_days]
+    times[f"{key}.transfusions"] = [day for given in regimen.transfusions for day in (given.day, given.interval_days)]
     times |= {f"{key}.rules.{name}.delay_days": [rule.delay_days] for name, rule in regimen.rules.items()}
     for where, days in times.items():
         for day in days:
@@ -127,6 +157,13 @@ def is_visit(regimen: Regimen, day: float) -> bool:
     return ratio > -_TOLERANCE and abs(ratio - round(ratio)) < _TOLERANCE
 
 
+def _transfusion_problems(experiment: Experiment, regimen: Regimen, key: str) -> Iterator[str]:
+    """Transfusions that lie after the last day."""
+    for index, given in enumerate(regimen.transfusions):
+        if given.day > experiment.trial.follow_up_days:
+            yield f"{key}.transfusions[{index}].day = {given.day:g}: is after the last day, trial.follow_up_days = {experiment.trial.follow_up_days:g}."
+
+
 def _action_problems(rule: DosingRule, regimen: Regimen, where: str) -> Iterator[str]:
     """Keys that the action needs or does not read."""
     if rule.then == "reduce" and rule.reduce_factor is None:
@@ -142,6 +179,13 @@ def _action_problems(rule: DosingRule, regimen: Regimen, where: str) -> Iterator
             yield f"{where}.drugs = {list(rule.drugs)}: a track is switched as a whole; leave the drugs out."
     elif rule.track is not None:
         yield f"{where}.track = {rule.track}: only 'then: switch' reads it."
+    if rule.then == "transfuse":
+        if rule.product is None or rule.units is None:
+            yield f"{where}: 'then: transfuse' needs product and units, e.g. product: platelets, units: 1."
+        if rule.drugs:
+            yield f"{where}.drugs = {list(rule.drugs)}: a blood product is given, no drug; leave the drugs out."
+    elif rule.product is not None or rule.units is not None:
+        yield f"{where}: only 'then: transfuse' reads product and units."
     if rule.until is not None and rule.then != "hold":
         yield f"{where}.until: only 'then: hold' reads it."
     if rule.resume_factor != 1.0 and rule.then not in ("hold", "resume"):

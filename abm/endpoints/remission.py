@@ -3,9 +3,10 @@
 A look at which the marrow holds fewer blasts than the limit and nothing is found outside it is a
 morphological leukaemia-free state (MLFS); with neutrophils or platelets recovered an incomplete (CRi),
 with both a complete remission (CR).  Relapse is blasts at the limit, or leukaemia found outside
-marrow and blood, after a CRi or CR.  The event of event-free survival is relapse, or failure: no CRi or
-CR by a set day.  Nobody dies in the simulation; survival after the event is drawn from
-publications (`clinic.salvage`) and called external wherever it is written.
+marrow and blood, after a CRi or CR.  The event of event-free survival is relapse, failure (no CRi or
+CR by a set day) or death of low counts.  The simulation kills nobody: deaths of low counts are drawn from published
+hazards (`abm.endpoints.toxic_death`), survival after relapse or failure from published laws
+(`clinic.salvage`); both are called external wherever they are written.  Nobody is judged after a death.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import xarray as xr
 from abm.endpoints.crossing import first_crossing
 from abm.endpoints.registry import ROW, Material, endpoint
 from abm.endpoints.response import leading_mechanism, mechanism_populations
+from abm.endpoints.toxic_death import toxic_deaths
 from abm.parameters.clinic import Clinic, Salvage
 from abm.streams import subject_uniforms
 
@@ -72,13 +74,13 @@ def _relapse(times: np.ndarray, curves: Curves, remission: float, clinic: Clinic
     return float(np.nanmin(days)) if np.isfinite(days).any() else float("nan")
 
 
-def event_of(found: Course, last_day: float, remission_by_day: float | None) -> tuple[float, str]:
-    """Day and kind of the first event, `relapse` or `no_remission`; the last day and an empty kind without one."""
+def event_of(found: Course, last_day: float, remission_by_day: float | None, death: float = np.inf) -> tuple[float, str]:
+    """Day and kind of the first event, `relapse`, `no_remission` or `toxic_death`; the last day and an empty kind without one."""
     limit = np.inf if remission_by_day is None else remission_by_day
     failed = limit if limit <= last_day and not found.cri <= limit else np.inf
     relapsed = found.relapse if np.isfinite(found.relapse) else np.inf
-    day = min(failed, relapsed)
-    return (last_day, "") if not np.isfinite(day) else (float(day), "no_remission" if failed <= relapsed else "relapse")
+    day, kind = min((failed, "no_remission"), (relapsed, "relapse"), (death, "toxic_death"), key=lambda event: event[0])
+    return (last_day, "") if not np.isfinite(day) else (float(day), kind)
 
 
 def external_survival_days(uniform: np.ndarray, salvage: Salvage) -> np.ndarray:
@@ -105,28 +107,38 @@ def clinical_course(material: Material) -> xr.Dataset:
     neutrophils, platelets = (series[n].transpose(*ROW, "time").values if n in series else recovered for n in ("neutrophils", "platelets"))
     curves = Curves(series["blast_fraction"].transpose(*ROW, "time").values, neutrophils, platelets, outside_marrow_and_blood(series))
     shape = recovered.shape[:2]
-    found = {index: course(times, Curves(*(c[index] for c in curves)), clinic) for index in np.ndindex(*shape)}
-    events = {index: event_of(f, float(times[-1]), clinic.remission_by_day) for index, f in found.items()}
+    deaths = toxic_deaths(material)
+    found = {index: course(times[alive], Curves(*(c[index][alive] for c in curves)), clinic) for index, alive in _alive(times, deaths.day).items()}
+    events = {index: event_of(f, float(times[-1]), clinic.remission_by_day, float(deaths.day[index])) for index, f in found.items()}
+    died = np.array([[events[a, s][1] == "toxic_death" for s in range(shape[1])] for a in range(shape[0])]).reshape(shape)
     data = {f"{name}_day": (ROW, _grid(shape, {i: getattr(f, name) for i, f in found.items()})) for name in ("cr", "cri", "mlfs", "relapse")}
     data |= {
         "complete_remission": (ROW, np.isfinite(data["cr_day"][1])),
         "remission": (ROW, np.isfinite(data["cri_day"][1])),
         "event_day": (ROW, _grid(shape, {i: e[0] for i, e in events.items()})),
+        "toxic_death_day": (ROW, np.where(died, deaths.day, np.nan)),
         "event_observed": (ROW, _grid(shape, {i: e[1] != "" for i, e in events.items()}, bool)),
     }
     texts: dict[str, dict[tuple[int, ...], str]] = {
         "best_response": {i: f.best for i, f in found.items()},
         "event_kind": {i: e[1] for i, e in events.items()},
+        "toxic_death_cause": {i: str(deaths.cause[i]) if died[i] else "" for i in found},
         "relapse_clone": _clones(series, {i: f.relapse for i, f in found.items()}),
     }
     return xr.Dataset({**data, **{name: (ROW, _grid(shape, values, object).astype(str)) for name, values in texts.items()}, **_survival(material, data)})
+
+
+def _alive(times: np.ndarray, death: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+    """Looks at which each subject was alive, bool (times,)."""
+    return {index: times <= death[index] for index in np.ndindex(*death.shape)}
 
 
 def _survival(material: Material, data: dict[str, tuple[tuple[str, str], np.ndarray]]) -> dict[str, tuple[tuple[str, str], np.ndarray]]:
     """Day of death or of the last observation, and whether it was death; drawn from publications after the event."""
     event, observed, keys = data["event_day"][1], data["event_observed"][1], material.view.keys
     uniform = _grid(event.shape, {i: float(subject_uniforms(keys[i], "survival after failure", 1)[0]) for i in np.ndindex(*event.shape)})
-    death = np.where(observed, event + external_survival_days(uniform, material.experiment.clinic.salvage), np.inf)
+    after = external_survival_days(uniform, material.experiment.clinic.salvage)
+    death = np.where(observed, event + np.where(np.isfinite(data["toxic_death_day"][1]), 0.0, after), np.inf)
     last = float(material.series["time"].values[-1])
     return {"overall_survival_day": (ROW, np.minimum(death, last)), "overall_survival_observed": (ROW, death <= last)}
 

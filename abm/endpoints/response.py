@@ -13,7 +13,14 @@ from abm.parameters.settings import Trial
 # hCD45 below which a xenograft has responded, as a share of the level at which it was randomised.
 RESPONSE_SHARE = 0.2
 _COMPARTMENTS = {"leukaemia", "leukaemia_marrow", "leukaemia_blood", "leukaemia_cycling", "leukaemia_quiescent"}
-_EVENTS = {"event": "event_day", "cleared": "cleared_day", "relapse": "relapse_day", "remission": "cri_day", "death_external": "overall_survival_day"}
+_EVENTS = {
+    "event": "event_day",
+    "cleared": "cleared_day",
+    "relapse": "relapse_day",
+    "remission": "cri_day",
+    "toxic_death_external": "toxic_death_day",
+    "death_external": "overall_survival_day",
+}
 _OBSERVED = {"event": "event_observed", "death_external": "overall_survival_observed"}
 
 

@@ -14,7 +14,7 @@ from abm.endpoints.survival import SurvivalCurve, kaplan_meier
 def survival(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFrame]:
     """Table `survival` (one line per time of an event, with 95 % limits) and `survival_summary` (one line per curve).
 
-    Overall survival after the event is drawn from publications: its `source` is external.
+    Overall survival after the event, and deaths of low counts, are drawn from publications: their `source` is external.
     """
     known, steps, curves = took_part(endpoints), [], []
     for name, (day, observed) in TIMES.items():
@@ -29,13 +29,20 @@ def survival(material: Material, endpoints: xr.Dataset) -> dict[str, pd.DataFram
                 labels = {"endpoint": name, "group": group, "arm": str(arm)}
                 curve = kaplan_meier(times[a, keep], seen[a, keep])
                 steps.append(_steps(curve).assign(**labels))
-                source = "simulated" if name == "event_free_survival" else "external after the event"
+                source = _source(name, toxic="toxic_death_day" in endpoints and bool(material.experiment.clinic.toxic_death))
                 curves.append({**labels, "n": len(keep), "events": int(curve.events.sum()), "median_days": curve.median, "source": source})
     units = {"time": "d", "median_days": "d"}
     tables = {"survival": pd.concat(steps, ignore_index=True) if steps else pd.DataFrame(), "survival_summary": pd.DataFrame(curves)}
     for table in tables.values():
         table.attrs["units"] = units
     return tables
+
+
+def _source(name: str, *, toxic: bool) -> str:
+    """Where the times of a curve come from."""
+    if name == "event_free_survival":
+        return "simulated, deaths of low counts external" if toxic else "simulated"
+    return "external after the event, deaths of low counts external" if toxic else "external after the event"
 
 
 def _steps(curve: SurvivalCurve) -> pd.DataFrame:

@@ -13,6 +13,7 @@ def tumour_lysis(material: Material) -> xr.Dataset:
     """Largest number of leukaemic cells that die per day between two looks, and the day on which that interval begins.
 
     It is a proxy: neither uric acid nor the kidneys are modelled.  Looks further apart average over longer.
+    For patients `tumour_lysis_risk` says whether it reached the limit of the clinic.
     """
     series = material.series
     dead = series["deaths"].sel(population="leukaemia").transpose(*ROW, "time").values.astype(float)
@@ -21,4 +22,8 @@ def tumour_lysis(material: Material) -> xr.Dataset:
         return xr.Dataset()
     per_day = np.diff(dead, axis=2) / np.diff(days)
     worst = per_day.argmax(axis=2)
-    return xr.Dataset({"tumour_lysis_cells_per_day": (ROW, per_day.max(axis=2)), "tumour_lysis_day": (ROW, days[worst])})
+    found = xr.Dataset({"tumour_lysis_cells_per_day": (ROW, per_day.max(axis=2)), "tumour_lysis_day": (ROW, days[worst])})
+    limit = material.experiment.clinic.tumour_lysis_cells_per_day
+    if material.human and limit is not None:
+        found["tumour_lysis_risk"] = (ROW, per_day.max(axis=2) >= limit)
+    return found

@@ -93,11 +93,11 @@ class Batches:
         whole: Carry = _joined([part.carry() for part in self._parts])
         return whole
 
-    def replace_rows(self, **arrays: np.ndarray) -> None:
+    def replace_rows(self, **arrays: Any) -> None:
         """See `Simulation.replace_rows`."""
-        parts = {name: np.split(rows, len(self._parts)) for name, rows in arrays.items()}
+        each = len(self._parts)
         for number, part in enumerate(self._parts):
-            part.replace_rows(**{name: rows[number] for name, rows in parts.items()})
+            part.replace_rows(**jax.tree.map(lambda rows, n=number: np.split(rows, each)[n], arrays))
 
     def freeze(self, finished: np.ndarray) -> None:
         """See `Simulation.freeze`."""

@@ -28,6 +28,8 @@ from abm.biology.kinetics import relax
 from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
 from abm.engine.sobol import sobol_points
 from abm.engine.transition import Law, constant_law, no_time, then
+from abm.models.donors import expected_donors
+from abm.models.growth_factors import fold_felt
 from abm.models.stem_cells import advance_stem_cells, stem_at_rest, stem_params
 from abm.parameters.cell import Cell, CellTraits
 from abm.parameters.lineage import Lineage
@@ -53,6 +55,8 @@ class HealthyParams(NamedTuple):
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
     stem: Any = ()  # `abm.models.stem_cells.StemParams`; () where lineages are fed at a constant rate
+    growth: Any = ()  # `abm.models.growth_factors.GrowthFolds`; () where no drug is a growth factor
+    donors: Any = ()  # `abm.models.donors.DonorParams`; () where nothing is transfused
 
 
 class Span(NamedTuple):
@@ -66,6 +70,7 @@ class Span(NamedTuple):
     days: jax.Array  # float64 (rows, 1)
     transit: jax.Array  # expected cells, float64 (rows, lineages, 3)
     arrived: jax.Array  # expected blood cells that are new since the last draw, float64 (rows, lineages)
+    maturation: Any = ()  # integrated factor on the rate of maturation, d, float64 (rows, lineages); () without growth factors
 
 
 class HealthyState(NamedTuple):
@@ -160,13 +165,22 @@ def deal(total: jax.Array, strata: int, offset: jax.Array) -> jax.Array:
     return marks[..., 1:] - marks[..., :-1]
 
 
-def new_span(transit: jax.Array, strata: int) -> Span:
-    """Nothing has happened yet; `transit` is float64 (rows, lineages, 3)."""
+def new_span(transit: jax.Array, strata: int, *, growth: bool = False) -> Span:
+    """Nothing has happened yet; `transit` is float64 (rows, lineages, 3), `growth` says whether a drug is a growth factor."""
     rows, lineages, _ = transit.shape
     zero = jnp.zeros((rows, lineages, strata), jnp.float32)
     none = jnp.zeros((rows, 1))
+    of_lineages = jnp.zeros((rows, lineages))
     return Span(
-        law=no_time(zero), killed=zero, division=zero, blood_exposure=zero, production=none, days=none, transit=transit, arrived=jnp.zeros((rows, lineages))
+        law=no_time(zero),
+        killed=zero,
+        division=zero,
+        blood_exposure=zero,
+        production=none,
+        days=none,
+        transit=transit,
+        arrived=of_lineages,
+        maturation=of_lineages if growth else (),
     )
 
 
@@ -188,7 +202,7 @@ def healthy_at_rest(params: HealthyParams, cell: Cell, rows: int, strata: int) -
         deaths=zero,
         gained=zero,
         lost=zero,
-        span=new_span(transit, strata),
+        span=new_span(transit, strata, growth=bool(params.growth)),
         stem=stem_at_rest(params.stem, cell, deal(jnp.broadcast_to(params.stem.at_rest, (rows, 1)), strata, half[:, :1])) if params.stem else (),
     )
 
@@ -203,13 +217,16 @@ def sum_strata(x: jax.Array) -> jax.Array:
     return jnp.sum(x, axis=2)
 
 
-def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowding_factor: jax.Array, h: jax.Array) -> HealthyState:
+def advance_healthy(
+    state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowding_factor: jax.Array, h: jax.Array, donors: Any = ()
+) -> HealthyState:
     """Advance the fast state of all lineages and the integrals of their hazards by one step.
 
     Args:
         drive: Row-level action of the drugs, float32 (rows, 1).
         crowding_factor: Factor on production, float64 (rows, 1).
         h: Step, d, float64 scalar.
+        donors: Transfused cells, `abm.models.donors.DonorCells`, which feedback counts as blood cells; () where there are none.
     """
     rows, lineages, strata = state.progenitors.shape
     h32, span, stem, fed = f32(h), state.span, state.stem, crowding_factor
@@ -224,10 +241,18 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying
-    transit, arrived = _expected_arrivals(state, params, h)
+    faster = fold_felt(params.growth.maturation, drive.growth_effect) if params.growth else None
+    transit, arrived = _expected_arrivals(state, params, params.k_tr if faster is None else params.k_tr * faster, h)
     # Blood cells in the middle of the step, as expected.
     old, new = _expected_blood(state.blood, span.blood_exposure) + span.arrived, _expected_blood(state.blood, blood_exposure) + arrived
+    if donors:
+        old, new = (
+            old + expected_donors(donors, params.donors, span.blood_exposure, span.days),
+            new + expected_donors(donors, params.donors, blood_exposure, span.days + h),
+        )
     factor = feedback(0.5 * (old + new), params.baseline, params.exponent, params.feedback_max) * crowding_factor
+    if params.growth:
+        factor = factor * fold_felt(params.growth.division, drive.growth_effect)
     division = f32(params.k_tr * (1.0 - params.upstream) * factor)[:, :, None] * slowing
     leaving = killed + f32(params.k_tr)[:, :, None]
     step = constant_law(division, leaving, h32)
@@ -240,6 +265,7 @@ def advance_healthy(state: HealthyState, params: HealthyParams, cell: Cell, driv
         days=span.days + h,
         transit=transit,
         arrived=arrived,
+        maturation=span.maturation + faster * h if params.growth else (),
     )
     return state._replace(fast=fast, span=after, stem=stem)
 
@@ -249,14 +275,14 @@ def _expected_blood(blood: jax.Array, exposure: jax.Array) -> jax.Array:
     return sum_strata(jnp.rint(blood * jnp.exp(-exposure).astype(jnp.float64)))
 
 
-def _expected_arrivals(state: HealthyState, params: HealthyParams, h: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """(transit, arrived) after the step.  Blood cells that are new since the last draw only die of age here."""
+def _expected_arrivals(state: HealthyState, params: HealthyParams, k_tr: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """(transit, arrived) after a step in which cells mature at `k_tr`.  Blood cells that are new since the last draw only die of age here."""
     span = state.span
     inflow = sum_strata(jnp.rint(state.progenitors * span.law.x.astype(jnp.float64)))
     stages = []
     for stage in range(TRANSIT_STAGES):
         before = span.transit[:, :, stage]
-        stages.append(relax(before, inflow, params.k_tr, h))
+        stages.append(relax(before, inflow, k_tr, h))
         inflow = 0.5 * (before + stages[-1])
-    released = params.k_tr * params.released * inflow
+    released = k_tr * params.released * inflow
     return jnp.stack(stages, axis=2), relax(span.arrived, released * params.life, 1.0 / params.life, h)

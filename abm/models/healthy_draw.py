@@ -51,7 +51,7 @@ def draw_healthy(
 
     # Who leaves: progenitor lines that end, blood cells that die, cells that leave a transit stage.
     p_end, log_p_end = end_of_line(span.law)
-    transit_exposure = f32(params.k_tr * span.days)
+    transit_exposure = f32(params.k_tr * (span.maturation if params.growth else span.days))
     stage_exposure = jnp.broadcast_to(transit_exposure[:, :, None], state.transit.shape)
     p_out, log_p_out = probability(jnp.concatenate([span.blood_exposure, stage_exposure], axis=2))
     ended, dead, leaving = _parts(
@@ -82,7 +82,7 @@ def draw_healthy(
         deaths=state.deaths + _stages(sum_strata(died), none, sum_strata(dead) + dead_arrivals),
         gained=state.gained + _stages(sum_strata(fed), matured, released),
         lost=state.lost + _stages(matured, released_cells, none),
-        span=new_span(transit, strata),
+        span=new_span(transit, strata, growth=bool(params.growth)),
         stem=_draw_stem_cells(state.stem, amounts, subject, phase, step) if params.stem else (),
     )
 

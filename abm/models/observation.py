@@ -50,9 +50,14 @@ class Burden(NamedTuple):
     blood: jax.Array  # float64 (rows, lineages), healthy blood cells
 
 
-def _lineages(state: HealthyState) -> Lineages:
+def _lineages(state: HealthyState, donors: Any) -> Lineages:
+    """Healthy cells; those of donors are blood cells that were gained."""
     cells = jnp.stack([jnp.sum(x, axis=2) for x in (state.progenitors, state.transit, state.blood)], axis=2)
-    return Lineages(cells=cells, births=state.births, deaths=state.deaths, gained=state.gained, lost=state.lost)
+    own = Lineages(cells=cells, births=state.births, deaths=state.deaths, gained=state.gained, lost=state.lost)
+    if not donors:
+        return own
+    blood = own.cells.at[:, :, 2].add(jnp.sum(donors.cells, axis=2))
+    return own._replace(cells=blood, deaths=own.deaths.at[:, :, 2].add(donors.died), gained=own.gained.at[:, :, 2].add(donors.given))
 
 
 def _stem(state: Any) -> Any:
@@ -97,7 +102,7 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
     record = carry.rows.record
     return Observation(
         tally=carry.tally,
-        lineages=_lineages(carry.rows.healthy) if carry.rows.healthy else (),
+        lineages=_lineages(carry.rows.healthy, carry.rows.donors) if carry.rows.healthy else (),
         concentration=record.now,
         auc=record.auc,
         c_max=record.c_max,
@@ -107,6 +112,11 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
         inside=_inside(params, carry),
         stem=_stem(carry.rows.healthy),
     )
+
+
+def observe_donors(params: XenograftParams, carry: Carry) -> Any:
+    """Transfused cells, `abm.models.donors.DonorCells`."""
+    return carry.rows.donors
 
 
 def observe_burden(params: XenograftParams, carry: Carry) -> Burden:

@@ -27,6 +27,7 @@ from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
+from abm.models.donors import draw_donors
 from abm.models.healthy import advance_healthy
 from abm.models.healthy_draw import draw_healthy
 from abm.models.mutation import mutate_cells, share_unmutated, switch_cells
@@ -101,6 +102,7 @@ class RowState(NamedTuple):
     clones: Any = ()  # `abm.engine.clones.CloneTable`; () where nothing mutates
     occupied_inside: Any = ()  # float64 (rows, drugs), mTORC1 occupancy in the sanctuary; () without one
     track: Any = ()  # int32 (rows,), entry of the exposure plan from which doses are given
+    donors: Any = ()  # `abm.models.donors.DonorCells`; () where nothing is transfused
 
 
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
@@ -126,6 +128,7 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
         thiopurine_cycling=_column(action.thiopurine_cycling_per_day),
         thiopurine_quiescent=_column(action.thiopurine_quiescent_per_day),
+        growth_effect=action.growth_effect,
     )
     return rows._replace(drug_state=step.state, occupied=occupied, record=record), result
 
@@ -138,7 +141,7 @@ def sanctuary_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: ja
     """(mTORC1 occupancy, drive) in the sanctuary after step k, from the rows before it."""
     after, drive_inside = row_drive(params._replace(free=params.free * params.penetration), rows._replace(occupied=rows.occupied_inside), k, h)
     occupied: jax.Array = after.occupied
-    return occupied, drive_inside
+    return occupied, drive_inside._replace(growth_effect=None)
 
 
 def expected_burden(packets: Packets) -> jax.Array:
@@ -173,7 +176,8 @@ class Xenograft:
         middle = jnp.maximum(burden + 0.5 * (burden - rows.burden), 0.0)[:, None]
         crowd = crowding(middle, params.host.production_half_burden)
         # A dish has no healthy cells.
-        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h) if rows.healthy else ()
+        healthy = advance_healthy(rows.healthy, params.healthy, params.cell, action, crowd, h, rows.donors) if rows.healthy else ()
+        action = action._replace(growth_effect=None)  # which leukaemic cells do not feel
         if self.layout.sanctuary >= 0:
             occupied, inside = sanctuary_drive(params, before, k, h)
             rows, action = rows._replace(occupied_inside=occupied), where_inside(self.layout.inside(packets.kind), inside, action)
@@ -192,8 +196,10 @@ class Xenograft:
         """Draw healthy cells; see `abm.engine.program.Model`."""
         if not rows.healthy:
             return rows
-        healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects[:2], subjects.phase, k.astype(jnp.uint32))
-        return rows._replace(healthy=healthy)
+        step = k.astype(jnp.uint32)
+        donors = draw_donors(rows.donors, rows.healthy.span, params.healthy.donors, subjects[:2], subjects.phase, step) if rows.donors else ()
+        healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects[:2], subjects.phase, step)
+        return rows._replace(healthy=healthy, donors=donors)
 
     def window(
         self, params: XenograftParams, rows: RowState, packets: Packets, words: Words, days: jax.Array

@@ -19,7 +19,9 @@ from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
 from abm.engine.sobol import sobol_points
+from abm.models.donors import donor_params, no_donors
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
+from abm.models.growth_factors import growth_folds
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.individuals import Individual, individuals
 from abm.models.mutation import means_of_kinds, mutation_params
@@ -148,7 +150,9 @@ def _healthy_params(experiment: Experiment, cell: Cell) -> Any:
     if not experiment.lineages:
         return ()
     pool = next(iter(experiment.stem_cells.values()), None)
-    return healthy_params(experiment.lineages, cell, experiment.host.blood_volume_l, experiment.engine.strata, pool)
+    numbers = healthy_params(experiment.lineages, cell, experiment.host.blood_volume_l, experiment.engine.strata, pool)
+    growth = growth_folds(experiment.drugs, drugs_given(experiment), experiment.lineages)
+    return numbers._replace(growth=growth, donors=donor_params(experiment.products.values(), experiment.lineages))
 
 
 def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: np.ndarray) -> XenograftParams:
@@ -262,6 +266,7 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         clones=empty_table(layout, rows) if layout.mechanisms else (),
         occupied_inside=empty if layout.sanctuary >= 0 else (),
         track=params.first_track,
+        donors=no_donors(rows, len(experiment.lineages), experiment.engine.strata) if params.healthy and params.healthy.donors else (),
     )
 
 

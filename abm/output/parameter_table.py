@@ -17,6 +17,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from abm.output.provenance import gather_sources, without_sources
+from abm.parameters.blood_product import BloodProduct
 from abm.parameters.cell import Cell
 from abm.parameters.drug import Drug
 from abm.parameters.host import Host
@@ -38,6 +39,7 @@ GROUPS: tuple[tuple[str, type, str, str], ...] = (
     ("regimen", Regimen, "regimens.{}", "Regimens"),
     ("lineage", Lineage, "lineages.{}", "Healthy lineages"),
     ("stem_cell", StemCells, "stem_cells.{}", "Stem cells"),
+    ("product", BloodProduct, "products.{}", "Blood products"),
     ("host", Host, "host", "Hosts"),
     ("trial", Trial, "trial", "Course of a trial"),
     ("cohort", Cohort, "cohort", "Cohort"),

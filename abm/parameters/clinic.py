@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abm.records import choice, part, quantity, record, text
+from abm.records import choice, named_parts, part, quantity, record, text
 
 
 @record
@@ -29,6 +29,15 @@ class Salvage:
 
 
 @record
+class CountHazard:
+    """A hazard of death on days with a low blood count, from publications."""
+
+    readout: str = text("Blood count.")
+    below: float = quantity("readout", "The hazard acts while the count is below this.", above=0.0)
+    per_day: float = quantity("1/d", "Hazard of death; hazards that act at once add up.", low=0.0, high=1.0)
+
+
+@record
 class Clinic:
     """Criteria by which the course of a patient is judged; xenografts are judged by `trial` alone."""
 
@@ -40,3 +49,7 @@ class Clinic:
     extramedullary_cells: float = quantity("cells", "Leukaemic cells outside marrow and blood (a population such as leukaemia_cns) that are found.", above=0.0)
     remission_by_day: float | None = quantity("d", "Day on which a patient who was never in remission counts as failed; null = never.", above=0.0)
     salvage: Salvage = part("Survival after relapse or failure; published, not simulated.")
+    toxic_death: dict[str, CountHazard] = named_parts("Deaths of low counts by cause; published hazards on simulated counts.", default={})
+    tumour_lysis_cells_per_day: float | None = quantity(
+        "cells/d", "Leukaemic cells dying per day from which tumour lysis is a risk (a proxy); null = not judged.", above=0.0, default=None
+    )

@@ -105,6 +105,17 @@ class Cytotoxic:
 
 
 @record
+class GrowthFactor:
+    """Stimulation of the lineages of one blood count (G-CSF, for one): progenitors divide faster, maturing cells mature faster."""
+
+    readout: str = text("Blood count whose lineages respond.")
+    division_fold: float = quantity("1", "Factor on the division hazard of progenitors at saturation.", low=1.0)
+    maturation_fold: float = quantity("1", "Factor on the rate of maturation at saturation.", low=1.0)
+    ec50_nm: float = quantity("nmol/L", "Free concentration of half the effect.", above=0.0)
+    hill: float = quantity("1", "Hill exponent.", above=0.0)
+
+
+@record
 class Targets:
     """What a drug acts on; null where it does not."""
 
@@ -113,6 +124,7 @@ class Targets:
     stress: StressAgonist | None = part("Integrated stress response.")
     bim: BimInducer | None = part("BIM.")
     cytotoxic: Cytotoxic | None = part("DNA or tubulin.")
+    growth: GrowthFactor | None = part("Receptors of a healthy lineage.", default=None)
 
 
 @record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from abm.parameters.blood_product import BloodProduct
 from abm.parameters.cell import Cell
 from abm.parameters.clinic import Assay, Clinic
 from abm.parameters.drug import Drug
@@ -44,6 +45,7 @@ class Experiment:
     lineages: dict[str, Lineage] = named_parts("Healthy lineages by name.")
     assays: dict[str, Assay] = named_parts("Assays of residual disease by name.")
     stem_cells: dict[str, StemCells] = named_parts("Haematopoietic stem cells by name.", default={})
+    products: dict[str, BloodProduct] = named_parts("Blood products by name.", default={})
     drugs: dict[str, Drug] = named_parts("Drugs by name.")
     regimens: dict[str, Regimen] = named_parts("Regimens by name.")
     arms: dict[str, Arm] = named_parts("Arms by name.")

@@ -35,6 +35,17 @@ class DoseEvent:
 
 
 @record
+class Transfusion:
+    """Units of a blood product on given days; `additional` more follow `interval_days` apart."""
+
+    product: str = text("Blood product given.")
+    day: float = quantity("d", "Day of the first transfusion; day 0 is randomisation.", low=0.0)
+    units: float = quantity("units", "Units given each time; a child is given a part of one.", above=0.0, high=100.0)
+    interval_days: float = quantity("d", "Interval between transfusions.", above=0.0, default=1.0)
+    additional: int = count("Number of transfusions after the first.", low=0, default=0)
+
+
+@record
 class EventFile:
     """A table of events in the way of NONMEM, read when the configuration is read."""
 
@@ -60,12 +71,14 @@ class DosingRule:
     """A rule that is evaluated at visits, for each subject of the arm."""
 
     when: Condition = part("When the rule acts.")
-    then: str = choice("What it does.", ("hold", "reduce", "resume", "stop", "switch"))
+    then: str = choice("What it does.", ("hold", "reduce", "resume", "stop", "switch", "transfuse"))
     drugs: list[str] = listing("Drugs that it is about; none = all of the regimen.", default=())
     until: Condition | None = part("hold: doses are given again from the visit where this is read; null = never by this rule.", default=None)
     resume_factor: float = quantity("1", "hold, resume: factor on the doses that follow the hold.", low=0.0, high=1.0, default=1.0)
     reduce_factor: float | None = quantity("1", "reduce: factor on all later doses; needed there.", low=0.0, high=1.0, default=None)
     track: str | None = text("switch: the track of the later doses.", default=None)
+    product: str | None = text("transfuse: the blood product.", default=None)
+    units: float | None = quantity("units", "transfuse: units given at every visit at which the rule acts; needed there.", above=0.0, high=100.0, default=None)
     on_days: list[float] = listing("Visits at which the rule is evaluated; none = all.", default=())
     from_day: float = quantity("d", "First day on which the rule is evaluated.", low=0.0, default=0.0)
     to_day: float | None = quantity("d", "Last day on which the rule is evaluated; null = no last one.", low=0.0, default=None)
@@ -80,12 +93,19 @@ class Regimen:
     label: str = text("Label in figures.")
     events: list[DoseEvent] = listing("Dose events.", default=())
     events_file: EventFile | None = part("Table of further events; null = none.", default=None)
+    transfusions: list[Transfusion] = listing("Transfusions on given days; others are given by rules.", default=())
     tracks: list[str] = listing("Names of the tracks; a subject starts on the first.", default=())
     visit_days: list[float] = listing("Days of visits.", default=())
     visit_start_day: float = quantity("d", "First of the regular visits.", low=0.0, default=0.0)
     visit_interval_days: float | None = quantity("d", "Interval of regular visits; null = none.", above=0.0, default=None)
     assays: dict[str, Assay] = named_parts("How readouts are measured, by readout; others are read without error.", default={})
     rules: dict[str, DosingRule] = named_parts("Rules by name, evaluated in this order.", default={})
+
+    @property
+    def products(self) -> list[str]:
+        """Blood products that may be given, by name."""
+        by_rules = [rule.product for rule in self.rules.values() if rule.product is not None]
+        return list(dict.fromkeys([*(transfusion.product for transfusion in self.transfusions), *by_rules]))
 
 
 @record

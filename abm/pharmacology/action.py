@@ -6,6 +6,7 @@ Drugs act on targets, never on outcomes.  With C_j the free concentration of dru
     stress drive            sum_j Emax_j H_j,   H = C^h / (EC50^h + C^h)
     fold of BIM             prod_j (1 + (fold_j - 1) H_j)
     cytotoxic hazard        sum_j Emax_j H_j    (independent drugs add hazards: Bliss independence; thiopurines have a sum of their own)
+    growth of a lineage     H_j of every growth factor by itself; `abm.models.growth_factors` says what its lineage makes of it
     mTORC1                  dO/dt = koff [(C/IC50)(1 - O) - O],  block = 1 - prod_j (1 - Imax_j O_j) (1 - loss_j H_j),
                             where loss_j is what a stress agonist takes through GCN2
 
@@ -30,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from abm.parameters.drug import Bh3Mimetic, BimInducer, Cytotoxic, Drug, Mtorc1Inhibitor, Pharmacokinetics, StressAgonist
+from abm.parameters.drug import Bh3Mimetic, BimInducer, Cytotoxic, Drug, GrowthFactor, Mtorc1Inhibitor, Pharmacokinetics, StressAgonist
 from abm.units import HOURS_PER_DAY
 
 Values = jax.Array | NDArray[np.float64]
@@ -63,13 +64,15 @@ class TargetTable:
     quiescent_factor: Values
     thiopurine_max_per_day: Values | tuple[()] = ()
     stress_mtorc1_loss: Values | tuple[()] = ()
+    growth_inverse_ec50: Values | tuple[()] = ()
+    growth_hill: Values | tuple[()] = ()
 
 
-OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss")
+OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss", "growth_inverse_ec50", "growth_hill")
 
 
 class Drive(NamedTuple):
-    """What the drugs do to the cells of a subject; arrays float32 (rows,)."""
+    """What the drugs do to the cells of a subject; arrays float32 (rows,) unless said."""
 
     bcl2_occupancy: jax.Array
     bclxl_occupancy: jax.Array
@@ -80,6 +83,7 @@ class Drive(NamedTuple):
     cytotoxic_quiescent_per_day: jax.Array
     thiopurine_cycling_per_day: jax.Array | None = None  # None: no thiopurine among the drugs
     thiopurine_quiescent_per_day: jax.Array | None = None
+    growth_effect: jax.Array | None = None  # float64 (rows, drugs), share of the largest effect; None: no growth factor among the drugs
 
 
 def free_factor(pk: Pharmacokinetics) -> float:
@@ -107,6 +111,7 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
     cytotoxic = table.cytotoxic_max_per_day * affected
     folds = 1.0 + table.bim_extra_fold * _hill(free, table.bim_inverse_ec50, table.bim_hill)
     thiopurine = None if isinstance(table.thiopurine_max_per_day, tuple) else table.thiopurine_max_per_day * affected
+    growing = None if isinstance(table.growth_inverse_ec50, tuple) else _hill(free, table.growth_inverse_ec50, table.growth_hill)
     return Drive(
         bcl2_occupancy=_total(free * table.inverse_ki_bcl2),
         bclxl_occupancy=_total(free * table.inverse_ki_bclxl),
@@ -117,6 +122,7 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
         cytotoxic_quiescent_per_day=_total(cytotoxic * table.quiescent_factor),
         thiopurine_cycling_per_day=None if thiopurine is None else _total(thiopurine),
         thiopurine_quiescent_per_day=None if thiopurine is None else _total(thiopurine * table.quiescent_factor),
+        growth_effect=growing,
     )
 
 
@@ -195,7 +201,7 @@ def _absent(name: str) -> float:
 
 def _column(drug: Drug) -> dict[str, float]:
     column: dict[str, float] = {}
-    for target in (drug.targets.bh3, drug.targets.mtorc1, drug.targets.stress, drug.targets.bim, drug.targets.cytotoxic):
+    for target in (drug.targets.bh3, drug.targets.mtorc1, drug.targets.stress, drug.targets.bim, drug.targets.cytotoxic, drug.targets.growth):
         match target:
             case Bh3Mimetic():
                 column |= {f"inverse_ki_{protein}": 1.0 / getattr(target, f"ki_{protein}_nm") for protein in ("bcl2", "bclxl", "mcl1")}
@@ -211,4 +217,6 @@ def _column(drug: Drug) -> dict[str, float]:
                 largest = "thiopurine_max_per_day" if target.family == "thiopurine" else "cytotoxic_max_per_day"
                 column |= {largest: target.max_per_day, "cytotoxic_inverse_ec50": 1.0 / target.ec50_nm}
                 column |= {"cytotoxic_hill": target.hill, "quiescent_factor": target.quiescent_factor}
+            case GrowthFactor():
+                column |= {"growth_inverse_ec50": 1.0 / target.ec50_nm, "growth_hill": target.hill}
     return column

@@ -7,7 +7,8 @@ which they are written, each on what the ones before it have left.  A drug is gi
 
 `hold` acts where the rule is not holding yet, and lets go where `until` is read; `reduce` acts
 once and is ready again after a visit at which `when` is not read; `resume` ends the holds of all
-rules on its drugs; `stop` is for good; `switch` moves to another track of doses.
+rules on its drugs; `stop` is for good; `switch` moves to another track of doses; `transfuse`
+gives units of a blood product at every visit at which `when` is read, whatever drugs are given.
 A decision with a delay is made `delay_days` after the visit, whatever is read in between;
 until then the rule is not evaluated for this subject.
 """
@@ -55,7 +56,8 @@ class Decision(NamedTuple):
 
     row: int
     kind: str  # e.g. 'hold venetoclax', 'switch high'
-    reading: float
+    reading: float  # units for a transfusion
+    product: str | None = None  # what is transfused
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +170,8 @@ def _wanted(rules: RuleSet, state: RuleState, number: int, met: Mask, readings: 
             act = met & (state.held.any(axis=1) & about).any(axis=1)
         case "stop":
             act = met & given
+        case "transfuse":
+            act = met
         case _:
             act = met & (state.track != rules.tracks.index(str(rule.track)))
     return np.where(free & act, ACT, 0).astype(np.int8)
@@ -214,6 +218,9 @@ def _apply(rules: RuleSet, state: RuleState, number: int, action: NDArray[np.int
         case "stop":
             _note(decisions, "stop", rules, act[:, None] & about, reading)
             return state._replace(stopped=state.stopped | (act[:, None] & about))
+        case "transfuse":
+            decisions += [Decision(int(row), f"transfuse {rule.product}", float(rule.units or 0.0), rule.product) for row in np.flatnonzero(act)]
+            return state
         case _:
             decisions += [Decision(int(row), f"switch {rule.track}", float(reading[row])) for row in np.flatnonzero(act)]
             return state._replace(track=np.where(act, rules.tracks.index(str(rule.track)), state.track).astype(np.int32))

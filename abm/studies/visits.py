@@ -2,7 +2,8 @@
 
 A visit lies at the end of a window, where a look changes nothing.  What a decision changes,
 the gates and the track of a row, holds from the step after the visit; a dose at the very
-moment of the visit has been given.  An arm without rules costs nothing and is not touched.
+moment of the visit has been given.  Blood products, by rule or as planned, enter the blood after
+the look.  An arm without rules and transfusions costs nothing and is not touched.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 
 from abm.engine.batches import Batches
 from abm.engine.simulate import Grid
-from abm.models.observation import Observation, observe
+from abm.models.donors import Gift, cells_of, give, lineage_of
+from abm.models.observation import Observation, observe, observe_donors
 from abm.models.xenograft_setup import arm_tracks, clone_mechanisms, drugs_given, sanctuary_names
 from abm.parameters.experiment import Experiment
-from abm.parameters.regimen import Regimen
-from abm.pharmacology.dosing_rules import Readings, RuleSet, RuleState, carry_out, is_evaluated, no_decisions, reading_name, rule_set, visit
+from abm.parameters.regimen import Regimen, Transfusion
+from abm.pharmacology.dosing_rules import Decision, Readings, RuleSet, RuleState, carry_out, is_evaluated, no_decisions, reading_name, rule_set, visit
 from abm.readouts.view import View, stack_observations
 
 if TYPE_CHECKING:
@@ -31,13 +33,19 @@ COLUMNS = ["arm", "subject", "kind", "time_days", "value"]
 
 @dataclasses.dataclass(frozen=True)
 class _Ward:
-    """An arm whose regimen has rules: its rows, and the steps at which something is due."""
+    """An arm whose regimen has rules or transfusions: its rows, and the steps at which something is due."""
 
     arm: int
     regimen: Regimen
     rules: RuleSet
     visits: dict[int, float]  # day of the visit at each step boundary
     due: dict[int, float]  # the same for delayed decisions
+    given: dict[int, list[Transfusion]]  # transfusions that are planned at each step boundary
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Step boundaries at which something is due."""
+        return (*self.visits, *self.due, *self.given)
 
 
 class Visits:
@@ -67,13 +75,19 @@ class Visits:
 
     def _ward(self, number: int, name: str) -> _Ward | None:
         regimen = self._experiment.regimens[self._experiment.arms[name].regimen]
-        if not regimen.rules:
+        if not regimen.rules and not regimen.transfusions:
             return None
+        follow_up = self._experiment.trial.follow_up_days
         last = min(self._experiment.trial.treatment_days, self._experiment.trial.follow_up_days)
-        days = visit_days(regimen, last)
+        days = visit_days(regimen, last) if regimen.rules else []
         delays = {rule.delay_days for rule in regimen.rules.values()}
-        due = {day + delay for day in days for delay in delays if day + delay <= self._experiment.trial.follow_up_days}
-        return _Ward(number, regimen, rule_set(regimen, self._drugs), self._boundaries(days), self._boundaries(sorted(due)))
+        due = {day + delay for day in days for delay in delays if day + delay <= follow_up}
+        given: dict[int, list[Transfusion]] = {}
+        for one in regimen.transfusions:
+            planned = [one.day + k * one.interval_days for k in range(one.additional + 1)]
+            for step in self._boundaries([day for day in planned if day <= follow_up]):
+                given.setdefault(step, []).append(one)
+        return _Ward(number, regimen, rule_set(regimen, self._drugs), self._boundaries(days), self._boundaries(sorted(due)), given)
 
     def _boundaries(self, days: Sequence[float]) -> dict[int, float]:
         """Step boundaries of days (sorted): the nearest at which the cells are drawn, so that to look changes nothing; the last of days that share one."""
@@ -83,23 +97,31 @@ class Visits:
     @property
     def steps(self) -> frozenset[int]:
         """Step boundaries at which something may be decided."""
-        return frozenset(step for ward in self._wards.values() for step in (*ward.visits, *ward.due))
+        return frozenset(step for ward in self._wards.values() for step in ward.steps)
 
     def hold(self, step: int, simulation: Batches, look: Observation | None = None) -> None:
         """Hold the visits of a step boundary, where the simulation stands; `look` is what was seen there already, if anything."""
-        due = {name: ward for name, ward in self._wards.items() if step in ward.visits or step in ward.due}
-        seen, decided = None, False
+        due = {name: ward for name, ward in self._wards.items() if step in ward.steps}
+        seen, decided, gifts = None, False, list[Gift]()
         for name, ward in due.items():
-            day = ward.visits.get(step, ward.due.get(step, 0.0))
+            day = ward.visits.get(step, ward.due.get(step, float(self._grid.times[step])))
             state, made = carry_out(ward.rules, self.state[name], max(day, ward.due.get(step, day)))
             if step in ward.visits:
                 seen = self._view(simulation.observe(observe) if look is None else look, day) if seen is None else seen
                 state, at_visit = visit(ward.rules, state, self._readings(ward, seen, day), day)
                 made = made + at_visit
-            self.state[name], decided = state, decided or bool(made)
+            made = made + _planned(ward.given.get(step, []), len(self._labels))
+            self.state[name], decided = state, decided or any(one.product is None for one in made)
+            gifts += [self._gift(ward, one.row, one.product, one.reading) for one in made if one.product is not None]
             self.decisions += [[name, self._labels[one.row], one.kind, day, one.reading] for one in made]
         if decided:
             simulation.replace_rows(gate=self._gates(), track=self._tracks())
+        if gifts:
+            simulation.replace_rows(donors=give(simulation.observe(observe_donors), gifts))
+
+    def _gift(self, ward: _Ward, subject: int, product: str, units: float) -> Gift:
+        given = self._experiment.products[product]
+        return Gift(ward.arm * len(self._labels) + subject, lineage_of(given, self._experiment.lineages), cells_of(given, units))
 
     def events(self) -> pd.DataFrame:
         """Decisions as rows of the table of events."""
@@ -147,6 +169,11 @@ class Visits:
             exact = np.asarray(true, float)
             readings[reading_name(condition)] = exact if assay is None else measured(exact, assay, keys, reading_name(condition), day).reported
         return readings
+
+
+def _planned(given: Sequence[Transfusion], subjects: int) -> list[Decision]:
+    """Planned transfusions as decisions about every subject."""
+    return [Decision(row, f"transfuse {one.product}", one.units, one.product) for one in given for row in range(subjects)]
 
 
 def visit_days(regimen: Regimen, last_day: float) -> list[float]:
