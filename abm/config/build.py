@@ -140,7 +140,8 @@ def _module(name: str) -> Any:
 def _prune(experiment: Experiment) -> Experiment:
     """Leave out what the run does not use; the order of what stays is that of its first mention."""
     if experiment.task == "theory":
-        return dataclasses.replace(experiment, **dict.fromkeys(LIBRARIES, {}))
+        unused: dict[str, Any] = {name: {} for name in LIBRARIES}
+        return dataclasses.replace(experiment, **unused)
     regimens = {arm.regimen: experiment.regimens[arm.regimen] for arm in experiment.arms.values()}
     given = [event.drug for regimen in regimens.values() for event in regimen.events]
     if experiment.task == "dose_matrix" and experiment.dose_matrix is not None:

@@ -263,7 +263,7 @@ class Simulation:
         return host
 
     def replace_rows(self, **arrays: Any) -> None:
-        """Replace arrays, or trees of them, of the model's row state by name, each of the same shape and type, rows unpadded; what runs is not compiled again."""
+        """Replace arrays, or trees of them, of the model's row state by name: of the same shape and type, rows unpadded; what runs is not compiled again."""
         axes = leading_rows(arrays)
         placed = place(pad_rows(arrays, axes, len(self._finished)), axes, self.mesh)
         self._carry = self._carry._replace(rows=self._carry.rows._replace(**placed))

@@ -25,7 +25,7 @@ from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_haza
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
+from abm.cells import Drive, FastState, Traits, scaled, share_felt, with_thiopurines
 from abm.engine.sobol import sobol_points
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.models.donors import expected_donors
@@ -241,8 +241,8 @@ def advance_healthy(
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying
-    faster = fold_felt(params.growth.maturation, drive.growth_effect) if params.growth else None
-    transit, arrived = _expected_arrivals(state, params, params.k_tr if faster is None else params.k_tr * faster, h)
+    faster = fold_felt(params.growth.maturation, drive.growth_effect) if params.growth else ()
+    transit, arrived = _expected_arrivals(state, params, scaled(params.k_tr, faster), h)
     # Blood cells in the middle of the step, as expected.
     old, new = _expected_blood(state.blood, span.blood_exposure) + span.arrived, _expected_blood(state.blood, blood_exposure) + arrived
     if donors:
@@ -265,7 +265,7 @@ def advance_healthy(
         days=span.days + h,
         transit=transit,
         arrived=arrived,
-        maturation=span.maturation + faster * h if params.growth else (),
+        maturation=() if isinstance(faster, tuple) else span.maturation + faster * h,
     )
     return state._replace(fast=fast, span=after, stem=stem)
 

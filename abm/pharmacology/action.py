@@ -111,7 +111,9 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
     cytotoxic = table.cytotoxic_max_per_day * affected
     folds = 1.0 + table.bim_extra_fold * _hill(free, table.bim_inverse_ec50, table.bim_hill)
     thiopurine = None if isinstance(table.thiopurine_max_per_day, tuple) else table.thiopurine_max_per_day * affected
-    growing = None if isinstance(table.growth_inverse_ec50, tuple) else _hill(free, table.growth_inverse_ec50, table.growth_hill)
+    growing = None
+    if not isinstance(table.growth_inverse_ec50, tuple) and not isinstance(table.growth_hill, tuple):
+        growing = _hill(free, table.growth_inverse_ec50, table.growth_hill)
     return Drive(
         bcl2_occupancy=_total(free * table.inverse_ki_bcl2),
         bclxl_occupancy=_total(free * table.inverse_ki_bclxl),

@@ -47,7 +47,9 @@ REGIMENS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(folder: Path | None = None, *, stop_after: int = 10**9, resume: bool = False, regimens: dict[str, dict[str, Any]] = REGIMENS) -> RunResult:
+def run(
+    folder: Path | None = None, *, stop_after: int = 10**9, resume: bool = False, regimens: dict[str, dict[str, Any]] = REGIMENS, extra: tuple[str, ...] = ()
+) -> RunResult:
     cfg = compose(
         [
             "arms=none",
@@ -63,6 +65,7 @@ def run(folder: Path | None = None, *, stop_after: int = 10**9, resume: bool = F
             "trial.follow_up_days=4",
             "readout.cell_snapshot_days=[]",
             "progress=false",
+            *extra,
         ]
     )
     experiment, asked = build(cfg), iter(range(10**9))
