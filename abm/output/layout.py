@@ -106,11 +106,14 @@ ENDPOINTS = (
     Variable("best_response", ROW, "text", "1", "Best response: CR, CRi, MLFS or none"),
     Variable("complete_remission", ROW, "flag", "1", "Whether there was a complete remission"),
     Variable("remission", ROW, "flag", "1", "Whether there was a remission, complete or with incomplete recovery of the blood"),
-    Variable("event_kind", ROW, "text", "1", "Kind of the event: relapse or no_remission"),
+    Variable("event_kind", ROW, "text", "1", "Kind of the event: relapse, no_remission or toxic_death"),
     Variable("overall_survival_day", ROW, "real", "d", "Day of death, external (drawn from publications), or of the last observation"),
     Variable("overall_survival_observed", ROW, "flag", "1", "Whether that was death"),
     Variable("tumour_lysis_cells_per_day", ROW, "real", "cells/d", "Largest number of leukaemic cells that die per day"),
     Variable("tumour_lysis_day", ROW, "real", "d", "Day on which that interval begins"),
+    Variable("tumour_lysis_risk", ROW, "flag", "1", "Whether that number reached the limit of the clinic, a proxy of tumour lysis"),
+    Variable("toxic_death_day", ROW, "real", "d", "Day of a death of low counts as the first event, external (drawn from published hazards)"),
+    Variable("toxic_death_cause", ROW, "text", "1", "Hazard that it is drawn from"),
     Variable("detection_day", ROW, "real", "d", "Day on which the sensitive cells reach the size of detection"),
 )
 

@@ -64,8 +64,15 @@ def test_streams_do_not_overlap() -> None:
     assert len(set(STREAMS.values())) == len(STREAMS)
     assert max(STREAMS.values()) < 2**16
     # Columns that only die take the numbers after theirs, mechanisms two each, blood and stem cells some, switches the rest.
-    several = [streams.STREAM_LAZY_DEATH, streams.STREAM_MUTANTS, streams.STREAM_HEALTHY, streams.STREAM_STEM, streams.STREAM_SWITCH_STATE]
-    assert sorted(STREAMS.values())[-5:] == several
+    several = [
+        streams.STREAM_LAZY_DEATH,
+        streams.STREAM_MUTANTS,
+        streams.STREAM_HEALTHY,
+        streams.STREAM_STEM,
+        streams.STREAM_DONOR,
+        streams.STREAM_SWITCH_STATE,
+    ]
+    assert sorted(STREAMS.values())[-6:] == several
     assert streams.STREAM_MUTANTS + 2 * MOST_MECHANISMS <= streams.STREAM_HEALTHY
 
 

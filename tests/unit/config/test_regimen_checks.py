@@ -17,7 +17,7 @@ from abm.config.compose import compose
 from abm.config.regimen_checks import is_visit, readouts
 from abm.errors import InputError
 from abm.parameters.clinic import Assay
-from abm.parameters.regimen import AMOUNT_UNITS, DoseEvent, DosingRule, EventFile, Regimen
+from abm.parameters.regimen import AMOUNT_UNITS, DoseEvent, DosingRule, EventFile, Regimen, Transfusion
 
 GUIDE = (Path(abm.__file__).parent / "guides" / "regimens.md").read_text(encoding="utf-8")
 EVENT: dict[str, Any] = {"drug": "venetoclax", "day": 0.0, "amount": 1.0, "amount_unit": "mg"}
@@ -71,7 +71,33 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (ruled(then="stop", resume_factor=0.5), "only 'then: hold' and 'then: resume' read it"),
     (ruled() | {"assays": {"neutrophil": {"cv": 0.1}}}, "unknown readout 'neutrophil'"),
     (ruled() | {"assays": {"neutrophils": {"cells_assayed": 100.0}}}, "cells are counted only for a share"),
+    (ruled(then="transfuse", product="platelets"), "'then: transfuse' needs product and units"),
+    (ruled(then="transfuse", product="platelet", units=1.0), "unknown blood product 'platelet'"),
+    (ruled(then="transfuse", product="platelets", units=1.0, drugs=["venetoclax"]), "a blood product is given, no drug"),
+    (ruled(units=1.0), "only 'then: transfuse' reads product and units"),
+    ({"transfusions": [{"product": "platelets", "day": 1.3, "units": 1.0}]}, "must be a multiple of 0.5 d, the window"),
+    ({"transfusions": [{"product": "platelets", "day": 1e4, "units": 1.0}]}, "is after the last day"),
 ]
+
+
+def test_products_and_growth_factors_must_fit_the_host() -> None:
+    """Two products of one lineage cannot be told apart; a growth factor needs its count."""
+    base = tree()
+    given = {"label": "R", "transfusions": [{"product": name, "day": 0.0, "units": 1.0} for name in ("platelets", "pooled", "red_cells")]}
+    products = {**base["products"], "pooled": base["products"]["platelets"]}
+    products["red_cells"] = products["red_cells"] | {"population": "erythrocytes"}
+    kinetics = {"mouse": base["drugs"]["filgrastim"]["pharmacokinetics"]["human"]}
+    growth = {**base["drugs"]["filgrastim"]["targets"], "growth": base["drugs"]["filgrastim"]["targets"]["growth"] | {"readout": "neutrophil"}}
+    drugs = {**base["drugs"], "filgrastim": base["drugs"]["filgrastim"] | {"pharmacokinetics": kinetics, "targets": growth}}
+    regimen = given | {"events": [EVENT | {"drug": "filgrastim"}]}
+    with pytest.raises(InputError) as refusal:
+        build({**base, "products": products, "drugs": drugs, "regimens": {"r": regimen}, "arms": {"r": {"regimen": "r"}}})
+    for expected in (
+        "products.pooled: adds to platelets, as 'platelets' does",
+        "blood cells of the host (mouse) 'erythrocytes'",
+        "the host has no count 'neutrophil'",
+    ):
+        assert expected in str(refusal.value)
 
 
 @pytest.mark.parametrize(("regimen", "expected"), REFUSED, ids=[expected for _, expected in REFUSED])
@@ -87,13 +113,14 @@ def test_amounts_per_square_metre_are_accepted_where_the_host_has_a_surface() ->
 
 def test_examples_of_the_guide_are_accepted() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert built(yaml.safe_load(example)).label
 
 
 def test_the_guide_names_every_key() -> None:
-    names = {field.name for record in (DoseEvent, EventFile, Assay, DosingRule, Regimen) for field in dataclasses.fields(record)} - {"path", "label"}
+    records = (DoseEvent, EventFile, Transfusion, Assay, DosingRule, Regimen)
+    names = {field.name for record in records for field in dataclasses.fields(record)} - {"path", "label"}
     for name in names | set(AMOUNT_UNITS):
         assert name in GUIDE, name
 

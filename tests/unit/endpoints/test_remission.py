@@ -106,3 +106,4 @@ def test_tumour_lysis_is_the_worst_interval() -> None:
     endpoints, _ = patients.judged(patients.material(days, share))
     assert endpoints["tumour_lysis_cells_per_day"].item() == pytest.approx(1.5e11)
     assert endpoints["tumour_lysis_day"].item() == 1.0
+    assert endpoints["tumour_lysis_risk"].item()

@@ -14,6 +14,7 @@ import pytest
 from abm.config.compose import compose
 from abm.endpoints import registry
 from abm.output.result import RunResult
+from abm.output.validate import validate
 from abm.run import simulate
 
 GUIDE = Path(__file__).resolve().parents[3] / "abm" / "guides" / "extending.md"
@@ -33,7 +34,9 @@ def found() -> RunResult:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
         exec(compile((Path(folder) / "monocyte_nadir.py").read_text(encoding="utf-8"), "monocyte_nadir.py", "exec"), {"__name__": "monocyte_nadir"})
-        return simulate(compose(["experiment=first_look", "progress=false"], config_dirs=[folder]))
+        result = simulate(compose(["experiment=first_look", "progress=false"], config_dirs=[folder]), folder=Path(folder) / "run")
+        assert validate(Path(folder) / "run" / "run.h5") == []
+        return result
 
 
 @pytest.fixture(autouse=True)
