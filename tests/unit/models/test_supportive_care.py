@@ -26,7 +26,7 @@ NAMES = ("human_platelet", "human_neutrophil")
 
 
 def everything() -> Experiment:
-    return shipped("experiment=supportive_care")
+    return shipped("+arms.supported={regimen: relapsed_venetoclax_chemotherapy_supported}", "host=patient_adult", "arms=none")
 
 
 CELL = cell_params(everything().cell)
