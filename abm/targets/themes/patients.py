@@ -122,11 +122,13 @@ def events_of_adults(trials: Trials) -> dict[str, Simulated]:
     cohort = _cohort(trials, ADULTS)
     if isinstance(cohort, str):
         return none_of(ADULT, cohort)
-    reached, free = cohort.event_kind != "no_remission", cohort.event_free(5.0 * YEAR_DAYS)
+    # One who dies of low counts before remission has not reached it, whatever the kind of the event.
+    reached = np.isfinite(cohort.remission_days) & (cohort.event_kind != "no_remission")
+    relapsed, free = cohort.event_kind == "relapse", cohort.event_free(5.0 * YEAR_DAYS)
     alive = cohort.death_days > 5.0 * YEAR_DAYS
     return {
         "adult_remission": share(int(reached.sum()), reached.size),
         "adult_survival": share(int(alive.sum()), alive.size),
-        "adult_relapse": share(int((reached & ~free).sum()), int(reached.sum())),
+        "adult_relapse": share(int((relapsed & ~free).sum()), int(reached.sum())),
         "adult_resistant": share(int((~free).sum()), free.size),
     }
