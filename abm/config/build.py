@@ -17,6 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from abm.config.cross_checks import cross_check
 from abm.config.event_files import with_event_files
+from abm.config.measured_files import KEY as MEASURED
+from abm.config.measured_files import with_measured_files
 from abm.config.schema import read_record
 from abm.config.sources_apart import with_sources
 from abm.errors import InputError, unknown_name
@@ -44,7 +46,7 @@ def build(cfg: DictConfig | Mapping[str, Any]) -> Experiment:
         InputError: one line per value that is refused.
     """
     problems: list[str] = []
-    tree = with_event_files(plain(cfg), problems)
+    tree = with_measured_files(with_event_files(plain(cfg), problems), problems)
     experiment = read_record(Experiment, tree, "", problems)
     if experiment is not None:
         experiment = _read_task_keys(experiment, tree, problems)
@@ -77,8 +79,11 @@ def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored_config(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -> dict[str, Any]:
-    """What a result stores: the composed tree with its sources, without the library entries that the run does not use."""
-    tree: dict[str, Any] = with_sources(with_event_files(plain(cfg), []))
+    """What a result stores: the composed tree with its sources, without the library entries that the run does not use.
+
+    Measured values change no number of a run and stand in a table of the result instead.
+    """
+    tree: dict[str, Any] = {**with_sources(with_event_files(plain(cfg), [])), MEASURED: []}
     for name in LIBRARIES:
         used = getattr(experiment, name)
         tree[name] = {key: value for key, value in (tree.get(name) or {}).items() if key in used}

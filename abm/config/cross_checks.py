@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abm.config.dose_matrix_checks import DISH, check_dose_matrix
+from abm.config.measured_files import check_measured
 from abm.config.regimen_checks import check_regimens
 from abm.errors import unknown_name
 from abm.parameters.experiment import Experiment
@@ -22,6 +23,7 @@ MOST_MECHANISMS = 8
 def cross_check(experiment: Experiment, problems: list[str]) -> None:
     """Append one line to `problems` for everything that does not fit together."""
     _check_task(experiment, problems)
+    check_measured(experiment, problems)
     if experiment.resume and experiment.overwrite:
         problems.append("resume = true, overwrite = true: choose one; resume keeps what is there, overwrite replaces it.")
     if experiment.task == "theory":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.figures.measured import NOTE, draw_measured, has_measured, measured_handles
 from abm.figures.style import GREY, Sheet, arm_handles, arm_styles, day_axis, look, shade_treatment, thickness, wrapped
 from abm.figures.view import View, as_view, median_over
 
@@ -23,14 +24,14 @@ def blood_counts(run: Any) -> Figure:
     """Neutrophils, platelets and haemoglobin; rows are leukaemias.
 
     Of mice in % of the same subject's vehicle arm; in a parallel design the reference is the median of the
-    vehicle arm; without a vehicle, day 0.  Of patients as counted.
+    vehicle arm; without a vehicle, day 0.  Of patients, and where measured counts stand beside them, as counted.
     """
     view = as_view(run)
     readouts = [r for r in READOUTS if view.has(r)]
     if not readouts:
         view.need(*READOUTS[:3])
     with look():
-        groups, counted = list(view.groups.items()), view.species() == "human"
+        groups, counted = list(view.groups.items()), view.species() == "human" or has_measured(view, *READOUTS)
         each: dict[str, Any] = {"share_y": "col", "across": 0.55} if counted else {}
         sheet = Sheet(view, len(groups), len(readouts), 2.0 if len(groups) > 1 else 4.0, left=1.35, down=0.22, **each)
         panels = sheet.panels
@@ -41,6 +42,7 @@ def blood_counts(run: Any) -> Figure:
             for row, (name, members) in enumerate(groups):
                 axes = panels[row, column]
                 top = max(top, _draw(axes, view, shown[:, members], relative=not counted))
+                draw_measured(axes, view, name, readout)
                 day_axis(axes, view, label=row == len(groups) - 1)
                 if row == 0:
                     axes.set_title(f"{readout.capitalize()} ({units})" if counted else readout.capitalize())
@@ -48,6 +50,8 @@ def blood_counts(run: Any) -> Figure:
                     what = [] if counted else [f"% of {reference}"]
                     axes.set_ylabel("\n".join([*wrapped(view.label("leukaemias", name) if name else "", 22), *what]), fontsize=12)
         notes = [f"Thin lines: single {view.subject_noun(2)}; thick line: median of the arm."]
+        if has_measured(view, *READOUTS):
+            notes.append(NOTE)
         if counted:
             for axes in panels[0]:
                 axes.set_ylim(bottom=0.0)
@@ -56,7 +60,7 @@ def blood_counts(run: Any) -> Figure:
             notes[0] += " Dashed: 60 % of the reference."
         if not counted and top > _LINEAR_TOP:
             notes.append("Above 100 %: leukaemia crowds out the blood of the vehicle twin. The harm of the drugs alone: experiment=healthy_mice.")
-        return sheet.finish("Blood counts", arm_handles(view), notes=notes)
+        return sheet.finish("Blood counts", [*arm_handles(view), *measured_handles(view, *READOUTS)], notes=notes)
 
 
 def _counted(view: View, readout: str) -> np.ndarray[Any, Any]:

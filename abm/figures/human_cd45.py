@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abm.figures.measured import NOTE, draw_measured, has_measured, measured_handles
 from abm.figures.style import GREY, Sheet, arm_handles, arm_styles, day_axis, grid_of, look, shade_treatment, thickness
 from abm.figures.view import View, as_view, median_over
 
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FLOOR_PERCENT = 1e-3
+_VARIABLE = "human_cd45_fraction"
 
 
 def human_cd45(run: Any) -> Figure:
     """hCD45 in % of blood leukocytes, one panel per leukaemia: mice thin, median of the arm thick, log scale."""
     view = as_view(run)
-    view.need("human_cd45_fraction")
-    percent = 100.0 * view.series["human_cd45_fraction"].transpose("arm", "subject", "time").values
+    view.need(_VARIABLE)
+    percent = 100.0 * view.series[_VARIABLE].transpose("arm", "subject", "time").values
     positive = percent[percent > 0]
     floor = max(_FLOOR_PERCENT, 10.0 ** np.floor(np.log10(positive.min()))) if positive.size else _FLOOR_PERCENT
     with look():
@@ -32,11 +34,13 @@ def human_cd45(run: Any) -> Figure:
             axes = sheet.panels.flat[position]
             axes.set_title(view.label("leukaemias", name) if name else "")
             _draw_group(axes, view, percent[:, members], floor, first=position == 0)
+            draw_measured(axes, view, name, _VARIABLE, factor=100.0, floor=floor)
             if position % columns == 0:
                 axes.set_ylabel("hCD45+ in blood (% of leukocytes)")
         below = [f"Values below {floor:g} % are drawn at {floor:g} %."] if bool(np.any(percent < floor)) else []
-        notes = ["Thin lines: single mice; thick line: median of the arm.", *below]
-        return sheet.finish("Human CD45+ cells in blood", arm_handles(view), notes=[" ".join(notes)], claim=True)
+        points = [NOTE] if has_measured(view, _VARIABLE) else []
+        notes = ["Thin lines: single mice; thick line: median of the arm.", *below, *points]
+        return sheet.finish("Human CD45+ cells in blood", [*arm_handles(view), *measured_handles(view, _VARIABLE)], notes=[" ".join(notes)], claim=True)
 
 
 def _draw_group(axes: Axes, view: View, percent: np.ndarray[Any, Any], floor: float, *, first: bool) -> None:

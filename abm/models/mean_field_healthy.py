@@ -1,7 +1,8 @@
 """Deterministic twin of healthy haematopoiesis: rates of the packet model, expected cells.
 
 Counts are relative to rest.  Second order in the step: feedback at the extrapolated
-middle, linear stages exactly for their mean inflow.  Mice without leukaemia.
+middle, linear stages exactly for their mean inflow.  Leukaemia enters by what it leaves of
+the production.
 """
 
 from __future__ import annotations
@@ -82,16 +83,21 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
     )
 
 
-def simulate_healthy(twin: HealthyTwin, course: Values, h_days: float, *, mixed: bool = False) -> list[np.ndarray]:
+def simulate_healthy(twin: HealthyTwin, course: Values, h_days: float, *, crowd: np.ndarray | None = None, mixed: bool = False) -> list[np.ndarray]:
     """Blood counts relative to rest, one array (steps + 1, rows) per lineage.
 
     Args:
+        twin: Numbers of the rows.
+        course: Mean free concentrations over each step, nmol/L, (steps, rows, drugs).
+        h_days: Step, d.
+        crowd: Factor on production that leukaemia leaves in each step (`abm.biology.haematopoiesis.crowding`), (steps, rows); None = no leukaemia.
         mixed: Whether surviving cells spread over all traits at once, so that none are selected.
     """
     rows = twin.k_tr.shape[0]
     number = rows // course.shape[1]
     repeated = np.tile(np.asarray(course), (1, number, 1))
-    counts = _simulate(spread_rows(twin, 0, rows), spread_rows(repeated, 1, rows), np.float64(h_days), mixed)
+    left = np.ones(repeated.shape[:2]) if crowd is None else np.tile(np.asarray(crowd, np.float64), (1, number))
+    counts = _simulate(spread_rows(twin, 0, rows), spread_rows(repeated, 1, rows), spread_rows(left, 1, rows), np.float64(h_days), mixed)
     return np.split(np.asarray(counts)[:, :rows], number, axis=1)
 
 
@@ -99,8 +105,8 @@ def _average(x: jax.Array) -> jax.Array:
     return jnp.mean(x, axis=1, keepdims=True)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -> jax.Array:
+@functools.partial(jax.jit, static_argnums=4)
+def _simulate(twin: HealthyTwin, course: jax.Array, crowd: jax.Array, h: jax.Array, mixed: bool) -> jax.Array:
     cell, targets = twin.cell, twin.targets
     rows, points = twin.progenitors.bim.shape
     both = jax.tree.map(lambda p, b: jnp.concatenate([p, b], axis=1), twin.progenitors, twin.blood)
@@ -111,7 +117,8 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
     def spread(x: jax.Array) -> jax.Array:
         return jnp.broadcast_to(_average(x), x.shape) if mixed else x
 
-    def step(state: Any, mean_nm: jax.Array) -> tuple[Any, jax.Array]:
+    def step(state: Any, given: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        mean_nm, left = given[0], given[1][:, None]
         fast, occupied, pool, transit, blood, before = state
         action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
         action = action._replace(bim_fold=share_felt(action.bim_fold, twin.bim_response))
@@ -119,12 +126,12 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
         excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
-        factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max)
+        factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max) * left
         division = twin.k_tr * (1.0 - twin.upstream) * rates.slowing[:, :points] * factor
         net = (division - twin.k_tr - excess[:, :points] - with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling) * twin.cytotoxic) * h
         mixing = 2.0 * cell.amounts.redraw_probability * division
         # Growth by a factor e^net and a constant inflow, integrated exactly.
-        fed = twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)
+        fed = left * twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)
         grown = redraw(pool, mixing, 1, 0.5 * h) * jnp.exp(net) + fed
         grown = spread(redraw(grown, mixing, 1, 0.5 * h))
         inflow = 0.5 * _average(pool + grown)
@@ -138,5 +145,5 @@ def _simulate(twin: HealthyTwin, course: jax.Array, h: jax.Array, mixed: bool) -
 
     one, full = jnp.ones((rows, 1)), jnp.ones((rows, points))
     state = (rest, jnp.zeros((rows, course.shape[2])), full, [one] * TRANSIT_STAGES, full, one)
-    _, counts = lax.scan(step, state, course)
+    _, counts = lax.scan(step, state, (course, crowd))
     return jnp.concatenate([jnp.ones((1, rows)), counts])

@@ -11,12 +11,13 @@ from abm.parameters.drug import Drug
 from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.lineage import Lineage
+from abm.parameters.measured import Measurement
 from abm.parameters.mechanism import Mechanism
 from abm.parameters.regimen import Arm, Regimen
 from abm.parameters.settings import Cohort, EngineSettings, Readout, Trial
 from abm.parameters.stem_cell import StemCells
 from abm.parameters.toxicity import Toxicity
-from abm.records import choice, count, flag, named_parts, part, record, text
+from abm.records import choice, count, flag, listing, named_parts, part, record, text
 
 
 @record
@@ -52,3 +53,4 @@ class Experiment:
     theory: dict[str, Any] | None = named_parts("Keys of a theory experiment.")
     robustness: dict[str, Any] | None = named_parts("Keys of the claim-robustness experiment.")
     dose_matrix: dict[str, Any] | None = named_parts("Keys of a dose matrix.")
+    measured: list[Measurement] = listing("Measured values, shown beside the simulated ones; given as a list of CSV files.", default=())

@@ -78,6 +78,7 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     trial.run(lead_in)
     clock["trial"] = time.monotonic()
     # Tables and statistics are imported now that they are needed: a run starts two seconds earlier.
+    from abm.studies.measured_table import measured_tables
     from abm.studies.subject_table import subject_table
     from abm.studies.trial_result import assemble
 
@@ -85,7 +86,7 @@ def run_trial(experiment: Experiment, context: Context) -> RunResult:
     decisions = trial.visits.events()
     result = assemble(experiment, context, trial.view(mechanisms), before, lead_in, trial.snapshots, trial.simulation, clock, decisions)
     who = subject_table(experiment, trial.rows, trial.labels, lead_in.randomised_day)
-    return dataclasses.replace(result, tables={**result.tables, "subjects": who})
+    return dataclasses.replace(result, tables={**result.tables, "subjects": who, **measured_tables(experiment)})
 
 
 def check_draws(experiment: Experiment, subjects: SubjectTable | None = None) -> None:

@@ -15,6 +15,7 @@ The study's stress-only death was h Phi, here h s; both are 0 by default.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -65,18 +66,26 @@ def shipped() -> Experiment:
 def twin_targets(setting: Setting) -> dict[str, float]:
     """Value of every target by name; configure JAX and enable pytrees first."""
     experiment = shipped()
-    cell, leukaemias, drugs = experiment.cell, experiment.leukaemias, experiment.drugs
     if setting.as_prototype:
         cell, leukaemias, drugs = _as_prototype(experiment)
-    experiment = dataclasses.replace(experiment, cell=cell, leukaemias=leukaemias, drugs=drugs)
-    return {
-        **_dish(experiment, setting),
-        **_survival(experiment, setting),
-        **_mouse(experiment, setting),
-        **_healthy(experiment, setting),
-        **_patients(experiment, setting),
-        **_untreated(experiment, setting),
-    }
+        experiment = dataclasses.replace(experiment, cell=cell, leukaemias=leukaemias, drugs=drugs)
+    values: dict[str, float] = {}
+    for compute in (_dish, _survival, _mouse, _healthy, _patients, _untreated):
+        values |= compute(experiment, setting)
+    return values
+
+
+def twin_values(experiment: Experiment, keys: Collection[str], setting: Setting) -> dict[str, float]:
+    """Values of some targets in mice and in the dish for an experiment that holds the leukaemias, lineages and drugs of `shipped`.
+
+    Raises:
+        KeyError: A key is none of `MOUSE_KEYS`.
+    """
+    values: dict[str, float] = {}
+    for compute, given in MOUSE_KEYS.items():
+        if not set(given).isdisjoint(keys):
+            values |= compute(experiment, setting)
+    return {key: values[key] for key in keys}
 
 
 def _as_prototype(experiment: Experiment) -> tuple[Cell, dict[str, Leukaemia], dict[str, Any]]:
@@ -307,3 +316,22 @@ def _patients(experiment: Experiment, setting: Setting, n: int = 128, weeks: int
         "human_neutropenia": float(np.mean(4.0 * neutrophils.min(axis=0) < 1.0)),
         "human_thrombocytopenia": float(np.mean(180.0 * platelets.min(axis=0) < 50.0)),
     }
+
+
+MOUSE_KEYS: dict[Callable[[Experiment, Setting], dict[str, float]], tuple[str, ...]] = {
+    _dish: ("everolimus_cycling", "everolimus_dead_20", "everolimus_dead_2000", "ic50_typical", "ic50_null", "ic50_etp", "g101v_ic50_fold"),
+    _survival: ("everolimus_survival",),
+    _mouse: (
+        "venetoclax_survival",
+        "etp_log14",
+        "etp_from_start",
+        "cd45_ratio",
+        "combination_from_start",
+        "beyond_bliss",
+        "lost_null",
+        "lost_isr",
+        "g101v_log14",
+    ),
+    _healthy: ("neutrophil_nadir", "platelet_nadir", "neutrophil_recovery", "platelet_recovery", "navitoclax_platelets"),
+    _untreated: ("pdx_day_1_percent", "pdx_day_25_percent"),
+}
