@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,14 @@ from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy
 from abm.models.mean_field_xenograft import TwinRow, build_twin, dosed_course, simulate_twin
 from abm.models.xenograft_setup import arm_doses, drugs_given
 from abm.parameters.experiment import Experiment
+from abm.parameters.leukaemia import Leukaemia
 from abm.parameters.lineage import by_readout
 from abm.pharmacology.action import Values
 from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.readouts.blood import LEUKOCYTES, blast_fraction
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
+Rows = Sequence[tuple[Experiment, Leukaemia]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +94,7 @@ def _check(experiment: Experiment, scenes: Sequence[Scene]) -> None:
             raise InputError(f"arms.{arm}: its regimen has dosing rules, which depend on the subject; only planned doses can be fitted.")
 
 
-def _course(rows: list[tuple[Experiment, object]], arms: list[str], grid: Array) -> Values:
+def _course(rows: Rows, arms: list[str], grid: Array) -> Values:
     first = rows[0][0]
     drugs, names = drugs_given(first), list(first.arms)
     return dosed_course(
@@ -103,7 +106,7 @@ def _course(rows: list[tuple[Experiment, object]], arms: list[str], grid: Array)
     )
 
 
-def _burden(rows: list, start: Array, course: Values, h: float, resolution: Resolution) -> Array:
+def _burden(rows: Rows, start: Array, course: Values, h: float, resolution: Resolution) -> Array:
     """Leukaemic cells (steps + 1, rows)."""
     twins = [TwinRow(e.cell, leukaemia, e.drugs, float(n), e.host.carrying_capacity) for (e, leukaemia), n in zip(rows, start, strict=True)]
     params = build_twin(twins, drugs_given(rows[0][0]), trait_points(resolution.cells, 1, resolution.levels), resolution.levels)
@@ -111,7 +114,7 @@ def _burden(rows: list, start: Array, course: Values, h: float, resolution: Reso
     return np.asarray(simulate_twin(params, course, h, clones * resolution.levels).burden)
 
 
-def _healthy(rows: list, course: Array, crowd: Array, h: float, resolution: Resolution) -> Array:
+def _healthy(rows: Rows, course: Array, crowd: Array, h: float, resolution: Resolution) -> Array:
     """Counts of the lineages over rest, (steps + 1, rows, lineages)."""
     names = list(rows[0][0].lineages)
     if not names:
@@ -122,12 +125,12 @@ def _healthy(rows: list, course: Array, crowd: Array, h: float, resolution: Reso
     return np.stack(simulate_healthy(twin, course, h, crowd=crowd), axis=2)
 
 
-def _marrow(rows: list, tissue: Array) -> dict[str, Array]:
+def _marrow(rows: Rows, tissue: Array) -> dict[str, Array]:
     share = np.stack([blast_fraction(tissue[:, i], e.host) for i, (e, _) in enumerate(rows)], axis=1)
     return {"blast_fraction": share, "mrd": share}
 
 
-def _blood(rows: list, counts: Array) -> dict[str, Array]:
+def _blood(rows: Rows, counts: Array) -> dict[str, Array]:
     """Blood counts in their own units; lineages of one readout add up."""
     lines = list(rows[0][0].lineages)
     baseline = np.array([[e.lineages[name].baseline for name in lines] for e, _ in rows])

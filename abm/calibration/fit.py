@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from abm.calibration.intervals import Interval, profile
-from abm.calibration.least_squares import minimise
+from abm.calibration.least_squares import Minima, minimise
 from abm.calibration.objective import Problem
 
 Array = NDArray[np.float64]
@@ -25,10 +25,9 @@ class Fit:
 
     Attributes:
         places: Of the numbers, (numbers,), with values rounded to DIGITS digits.
-        cost, cost_before: Sum of squared residuals there and at the configured numbers.
+        cost, cost_before: Sum of squared residuals there and at the configured numbers; NaN where the fit was stopped before.
         intervals: None where the fit was stopped before them.
         converged: Whether the descent came to rest.
-        starts: (starts, numbers + 1): where each descent ended, and its sum of squares.
     """
 
     places: Array
@@ -36,7 +35,30 @@ class Fit:
     cost_before: float
     intervals: list[Interval] | None
     converged: bool
-    starts: Array
+
+
+class _Interrupted(Exception):
+    """The user asked to stop."""
+
+
+class _Watch:
+    """Residuals of a problem in batches, which remember the best place and end when told to stop."""
+
+    def __init__(self, problem: Problem, should_stop: Callable[[], bool]) -> None:
+        self._problem, self._should_stop = problem, should_stop
+        self.place, self.cost = problem.start, np.inf
+
+    def __call__(self, places: Array) -> Array:
+        parts = []
+        for k in range(0, len(places), self._problem.batch):
+            if np.isfinite(self.cost) and self._should_stop():
+                raise _Interrupted
+            batch = places[k : k + self._problem.batch]
+            parts.append(self._problem.residuals(batch))
+            costs = np.sum(parts[-1] ** 2, axis=1)
+            if costs.min() < self.cost:
+                self.place, self.cost = np.array(batch[int(np.argmin(costs))]), float(costs.min())
+        return np.concatenate(parts)
 
 
 def fit(
@@ -58,51 +80,41 @@ def fit(
         starts: Best places from which to descend; the configured one is always among them.
         rounds: Of each descent, at most.
         begin: Told the name of each phase.
-        should_stop: Asked between batches; the best so far stands.
+        should_stop: Asked between batches; the best place so far stands, without intervals.
     """
-    origin = problem.start
-    before = float(np.sum(problem.residuals(origin[None]) ** 2))
-    begin("Scan")
-    sobol = qmc.Sobol(len(origin), scramble=True, seed=np.random.default_rng(seed)).random(1 << max(scan - 1, 1).bit_length())[:scan]
-    looked, costs = [origin], [before]
-    for k in range(0, scan, problem.batch):
-        if should_stop():
-            break
-        places = np.asarray(sobol[k : k + problem.batch])
-        looked += list(places)
-        costs += np.sum(problem.residuals(places) ** 2, axis=1).tolist()
-    order = [0, *(i for i in np.argsort(costs, kind="stable").tolist() if i != 0)][:starts]
-    begin("Descent")
-    found = minimise(problem.residuals, np.array([looked[i] for i in order]), rounds=rounds, should_stop=should_stop)
-    best = int(np.argmin(found.cost))
-    place, converged = found.x[best], bool(found.converged[best])
-    begin("Intervals")
-    place, cost = _rounded(problem, place)
-    intervals = None if should_stop() else profile(problem.residuals, place, cost, problem.clusters, should_stop)
-    if intervals is not None and min(float(interval.costs.min()) for interval in intervals) < cost - BETTER:
-        place, cost, converged, intervals = _again(problem, place, intervals, rounds, should_stop)
-    if should_stop():
-        intervals = None
-    return Fit(place, cost, before, intervals, converged, np.column_stack([found.x, found.cost]))
+    residuals = _Watch(problem, should_stop)
+    before = np.nan
+    try:
+        begin("Scan")
+        sobol = qmc.Sobol(len(problem.numbers), scramble=True, seed=np.random.default_rng(seed)).random(1 << max(scan - 1, 1).bit_length())[:scan]
+        looked = np.concatenate([problem.start[None], sobol])
+        costs = np.sum(residuals(looked) ** 2, axis=1)
+        before = float(costs[0])
+        order = [0, *(i for i in np.argsort(costs, kind="stable").tolist() if i != 0)][:starts]
+        begin("Descent")
+        found = minimise(residuals, looked[order], rounds=rounds)
+        begin("Intervals")
+        return _with_intervals(problem, residuals, found, before, rounds)
+    except _Interrupted:
+        place, cost = _rounded(problem, residuals.place)
+        return Fit(place, cost, before, None, False)
 
 
-def _again(
-    problem: Problem, place: Array, intervals: list[Interval], rounds: int, should_stop: Callable[[], bool]
-) -> tuple[Array, float, bool, list[Interval] | None]:
-    """Descend from the best place of the profiles, and profile there."""
-    starts = []
-    for j, interval in enumerate(intervals):
-        start = place.copy()
-        start[j] = interval.places[int(np.argmin(interval.costs))]
-        starts.append(start)
-    found = minimise(problem.residuals, np.array([place, *starts]), rounds=rounds, should_stop=should_stop)
+def _with_intervals(problem: Problem, residuals: _Watch, found: Minima, before: float, rounds: int) -> Fit:
+    """Profiles about the best minimum; where one of them finds a better place, once more from there."""
     best = int(np.argmin(found.cost))
     place, cost = _rounded(problem, found.x[best])
-    return place, cost, bool(found.converged[best]), profile(problem.residuals, place, cost, problem.clusters, should_stop)
+    intervals = profile(residuals, place, cost, problem.clusters)
+    if min(float(interval.costs.min()) for interval in intervals) < cost - BETTER:
+        found = minimise(residuals, np.array([place, residuals.place]), rounds=rounds)
+        best = int(np.argmin(found.cost))
+        place, cost = _rounded(problem, found.x[best])
+        intervals = profile(residuals, place, cost, problem.clusters)
+    return Fit(place, cost, before, intervals, bool(found.converged[best]))
 
 
 def _rounded(problem: Problem, place: Array) -> tuple[Array, float]:
     """The place of the values rounded to DIGITS digits, which are those that are written, and its sum of squares."""
-    values = [float(f"{float(number.at(p)):.{DIGITS}g}") for number, p in zip(problem.numbers, place, strict=True)]
+    values = [float(f"{number.at(float(p)):.{DIGITS}g}") for number, p in zip(problem.numbers, place, strict=True)]
     rounded = np.array([number.place(value) for number, value in zip(problem.numbers, values, strict=True)])
     return rounded, float(np.sum(problem.residuals(rounded[None]) ** 2))

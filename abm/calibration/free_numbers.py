@@ -48,11 +48,11 @@ class FreeNumber:
         """Whether places are even on a log scale, which they are in a range above 0."""
         return self.low > 0.0
 
-    def at(self, place: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values at places in [0, 1] of the range."""
+    def at(self, place: float) -> float:
+        """Value at a place in [0, 1] of the range."""
         if self.logarithmic:
-            return np.asarray(np.exp(np.log(self.low) + np.log(self.high / self.low) * place))
-        return np.asarray(self.low + (self.high - self.low) * place)
+            return float(self.low * (self.high / self.low) ** place)
+        return float(self.low + (self.high - self.low) * place)
 
     def place(self, value: float) -> float:
         """Place of a value in the range, within [0, 1]."""
@@ -78,7 +78,7 @@ def read_free(wanted: Sequence[str], known: Mapping[str, Source]) -> list[FreeNu
     """Free numbers from `KEY`, `KEY=LOW:HIGH` or, for several keys that share one number, `leukaemias.*.growth.net_per_day`.
 
     Raises:
-        InputError: A key is unknown or has no range, a range is no range, keys that share a number differ in it, or a key is named twice.
+        InputError: A key is unknown, named twice or has no range, a range is none or leaves out the value, or keys that share a number differ in it.
     """
     problems: list[str] = []
     numbers = []
@@ -110,7 +110,10 @@ def _read(text: str, known: Mapping[str, Source]) -> FreeNumber:
     least = meta.get("low") if least is None else least
     if (least is not None and low < least) or (most is not None and high > most):
         raise InputError(f"--free {text}: the range reaches beyond what {keys[0]} may be ({least} to {most}).")
-    return FreeNumber(name, keys, next(iter(values)), low, high, str(meta.get("unit", "1")), str(meta.get("doc", "")), first)
+    value = next(iter(values))
+    if not low <= value <= high:
+        raise InputError(f"--free {text}: the configured {value:g} lies outside the range from {low:g} to {high:g}; give another range, or {keys[0]}=VALUE.")
+    return FreeNumber(name, keys, value, low, high, str(meta.get("unit", "1")), str(meta.get("doc", "")), first)
 
 
 def _limits(name: str, text: str) -> tuple[float, float]:
@@ -153,4 +156,4 @@ def has_key(record: Any, key: str) -> bool:
 
 def values_at(numbers: Sequence[FreeNumber], places: NDArray[np.float64]) -> dict[str, float]:
     """Value of every key at one place (numbers,)."""
-    return {key: float(number.at(place)) for number, place in zip(numbers, places, strict=True) for key in number.keys}
+    return {key: number.at(float(place)) for number, place in zip(numbers, places, strict=True) for key in number.keys}

@@ -9,7 +9,7 @@ without), the last after Liang and Zeger 1986 (doi:10.1093/biomet/73.1.13).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def widening(jacobian: Array, r: Array, clusters: NDArray[np.int64]) -> Array:
     return np.maximum(1.0, np.maximum(scatter, together))
 
 
-def profile(residuals: Residuals, x: Array, cost: float, clusters: NDArray[np.int64], should_stop: Callable[[], bool] = lambda: False) -> list[Interval]:
+def profile(residuals: Residuals, x: Array, cost: float, clusters: NDArray[np.int64]) -> list[Interval]:
     """Interval of every number at a minimum `x` (numbers,) with its sum of squares."""
     r, jacobian = (part[0] for part in differences(residuals, x[None]))
     widened = widening(jacobian, r, clusters)
@@ -86,7 +86,7 @@ def profile(residuals: Residuals, x: Array, cost: float, clusters: NDArray[np.in
             start[j] = place
             starts.append(start)
             free.append(np.arange(len(x)) != j)
-    found = minimise(residuals, np.array(starts), free=np.array(free), rounds=ROUNDS, should_stop=should_stop)
+    found = minimise(residuals, np.array(starts), free=np.array(free), rounds=ROUNDS)
     parts = np.split(found.cost, np.cumsum([len(places) for places in looks])[:-1])
     return [_interval(x[j], cost, looks[j], parts[j], float(limits[j]), float(widened[j])) for j in range(len(x))]
 
@@ -102,7 +102,7 @@ def _interval(x: float, cost: float, places: Array, costs: Array, limit: float, 
     """Where the root of the rise, which is nearly linear, reaches the root of the limit."""
     rise, wanted = np.sqrt(np.maximum(costs - cost, 0.0)), np.sqrt(limit)
 
-    def end(beyond: NDArray[np.bool_], order: Array, edge: float) -> tuple[float, bool]:
+    def end(beyond: NDArray[np.bool_], order: NDArray[Any], edge: float) -> tuple[float, bool]:
         before, before_rise = x, 0.0
         for k in order[beyond[order]]:
             if rise[k] >= wanted:

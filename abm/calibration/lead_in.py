@@ -22,7 +22,7 @@ from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.studies.grids import off_drug_hours
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
 HOURS = 12.0  # step of the Runge-Kutta scheme; the fastest hazard, of maturation, is a few per day
 
 
@@ -53,11 +53,20 @@ def body_of(rows: list[tuple[Experiment, Leukaemia]]) -> Body:
         shares = sum(line.white_cell_share for line in lines)
         white = [line.baseline * line.cells_per_unit * host.blood_volume_l * (line.white_cell_share > 0.0) / max(shares, 1e-300) for line in lines]
         numbers.append(
-            Body(
-                *(host.carrying_capacity, host.halving_burden, host.egress_at_half_cd45_per_day, host.burden_at_half_cd45, host.egress_exponent),
-                *(host.blood_residence_days, leukaemia.growth.net_per_day, leukaemia.growth.death_per_day),
+            (
+                host.carrying_capacity,
+                host.halving_burden,
+                host.egress_at_half_cd45_per_day,
+                host.burden_at_half_cd45,
+                host.egress_exponent,
+                host.blood_residence_days,
+                leukaemia.growth.net_per_day,
+                leukaemia.growth.death_per_day,
                 [float(maturation_hazard(line.transit_time_days)) for line in lines],
-                *([getattr(line, name) for line in lines] for name in ("blood_life_days", "feedback_exponent", "feedback_max", "upstream_fraction")),
+                [line.blood_life_days for line in lines],
+                [line.feedback_exponent for line in lines],
+                [line.feedback_max for line in lines],
+                [line.upstream_fraction for line in lines],
                 white,
             )
         )

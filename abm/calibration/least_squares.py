@@ -36,9 +36,7 @@ class Minima:
     converged: NDArray[np.bool_]
 
 
-def minimise(
-    residuals: Residuals, starts: Array, *, free: NDArray[np.bool_] | None = None, rounds: int = 20, should_stop: Callable[[], bool] = lambda: False
-) -> Minima:
+def minimise(residuals: Residuals, starts: Array, *, free: NDArray[np.bool_] | None = None, rounds: int = 20) -> Minima:
     """Descend from each start.
 
     Args:
@@ -46,15 +44,14 @@ def minimise(
         starts: (problems, numbers) in [0, 1].
         free: Which numbers of each problem may move; all by default.
         rounds: At most this many.
-        should_stop: Asked before each round; what was reached stands.
     """
     x = np.clip(np.array(starts, float), 0.0, 1.0)
     movable = np.ones(x.shape, bool) if free is None else free
     cost, damping = np.sum(residuals(x) ** 2, axis=1), np.full(len(x), 1e-2)
-    done = ~movable.any(axis=1)
+    done = np.array(~movable.any(axis=1))
     for _ in range(rounds):
         active = np.flatnonzero(~done)
-        if not len(active) or should_stop():
+        if not len(active):
             break
         r, jacobian = differences(residuals, x[active])
         tried = _trials(x[active], r, jacobian, movable[active], damping[active])

@@ -42,7 +42,7 @@ class Problem:
     measured: tuple[Measurement, ...]
     laws: dict[str, ErrorLaw]
     targets: tuple[Published, ...]
-    resolution: Resolution = Resolution()
+    resolution: Resolution = dataclasses.field(default_factory=Resolution)
     batch: int = BATCH
     tell: Callable[[int], None] = lambda evaluations: None
 

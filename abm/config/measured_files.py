@@ -135,7 +135,7 @@ def check_measured(experiment: Experiment, problems: list[str]) -> None:
         ):
             _check_name(value, column, given, allowed, problems)
         if value.day > experiment.trial.follow_up_days:
-            problems.append(f"{value.place}, column time_days = {value.day:g}: the trial ends on day {experiment.trial.follow_up_days:g} (trial.follow_up_days).")
+            problems.append(f"{value.place}, column time_days = {value.day:g}: trial.follow_up_days = {experiment.trial.follow_up_days:g} is the last day.")
 
 
 def _check_name(value: Measurement, column: str, given: str, allowed: Iterable[str], problems: list[str]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DISCLAIMER = "Simulated; not fitted to patient or study data; not a dosing tool."
+FITTED = "Simulated with numbers fitted by scripts/calibrate; not a dosing tool."
 CLAIM = "That the combination is ahead rests on assumed numbers: see experiment=claim_robustness."
 
 SLIDE_WIDTH = 13.33
@@ -147,7 +148,7 @@ class Sheet:
     def finish(self, title: str, handles: Sequence[Any] = (), *, notes: Sequence[str] = (), claim: bool = False, below: float = 0.62) -> Figure:
         """Add title, legend and footnote.  With `claim` the footnote says what a lead of the combination rests on."""
         rows, columns, left, across, down = self._measures
-        lines = [*notes, DISCLAIMER + (f" {CLAIM}" if claim and self.view.combination_ahead() else "")]
+        lines = [*notes, (FITTED if self.view.fitted() else DISCLAIMER) + (f" {CLAIM}" if claim and self.view.combination_ahead() else "")]
         legend = _legend_rows(handles)
         title_lines = max((axes.get_title("left").count("\n") for axes in self.panels[0]), default=0)
         top = 0.82 + 0.32 * len(legend) + 0.2 * title_lines

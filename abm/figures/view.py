@@ -106,6 +106,11 @@ class View:
         count = self.series.get("count")
         return count is not None and "leukaemia" in count["population"] and not bool((count.sel(population="leukaemia") > 0).any())
 
+    def fitted(self) -> bool:
+        """Whether numbers of the run were fitted by `scripts/calibrate`."""
+        entries = self._part("sources").values()
+        return any(isinstance(entry, dict) and str(entry.get("ref", "")).startswith("scripts/calibrate") for entry in entries)
+
     def need(self, *variables: str) -> None:
         """Refuse a figure for which this run lacks series or endpoints."""
         absent = [v for v in variables if not self.has(v)]

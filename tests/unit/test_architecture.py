@@ -40,6 +40,7 @@ FLOORS = {
     "verification": 7,
     "cli": 7,
     "targets": 8,
+    "calibration": 9,
     "__main__": 9,
     "": 7,
 }
