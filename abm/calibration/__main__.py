@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abm.calibration.request import Request, known_numbers, read_arguments, read_request
+from abm.config.build import plain
+from abm.config.compose import compose
 from abm.errors import EXIT_COMPLETE, EXIT_STOPPED, AbmError, InputError
 from abm.studies.context import StopSignals, make_reporter
 
@@ -46,7 +48,8 @@ def _list(arguments: argparse.Namespace) -> None:
     from abm.calibration.tables import twin_targets_by_key
 
     print("Free numbers: key, value, range, kind of its source")
-    for key, source in known_numbers(arguments.overrides, arguments.config_dir).items():
+    tree = plain(compose(arguments.overrides, config_dirs=arguments.config_dir))
+    for key, source in known_numbers(tree, arguments.overrides).items():
         low, high = source["range"]
         print(f"  {key:75} {source['value']:<10g} {low:g} to {high:g}  {source['kind']}")
     print("Targets: number, key, whether shipped numbers were chosen with it, what it is")
