@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 # Where the profile is looked at, in multiples of the expected half-width, beside the ends of the range.
 MULTIPLES = (0.5, 1.0, 1.6, 2.6)
+QUARTERS = (0.25, 0.5, 0.75)
 # Clusters below which their scatter says nothing.
 CLUSTERS = 10
 ROUNDS = 5
@@ -92,10 +93,12 @@ def profile(residuals: Residuals, x: Array, cost: float, clusters: NDArray[np.in
 
 
 def _looks(x: float, half_width: float) -> Array:
-    """Places at which the profile is computed: multiples of the expected half-width, and both ends."""
-    step = min(max(half_width, 1e-3), 1.0)
-    places = [x + sign * m * step for m in MULTIPLES for sign in (-1.0, 1.0)]
-    return np.array(sorted({0.0, 1.0, *(p for p in places if 0.0 < p < 1.0)}))
+    """Places at which the profile is computed: both ends, and on each side multiples of the expected half-width, or quarters of a side too short for them."""
+    step, places = max(half_width, 1e-3), {0.0, 1.0}
+    for edge, sign in ((0.0, -1.0), (1.0, 1.0)):
+        inside = [x + sign * m * step for m in MULTIPLES if 0.0 < x + sign * m * step < 1.0]
+        places |= set(inside if len(inside) > 2 else [x + share * (edge - x) for share in QUARTERS])
+    return np.array(sorted(place for place in places if place in (0.0, 1.0) or abs(place - x) > 1e-6))
 
 
 def _interval(x: float, cost: float, places: Array, costs: Array, limit: float, widened: float) -> Interval:

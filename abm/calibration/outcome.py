@@ -66,7 +66,8 @@ def _warnings(request: Request, fit: Fit, tables: dict[str, pd.DataFrame], packe
     numbers = tables["Numbers"]
     for row in numbers[~numbers["verdict"].isin(["identified"])].itertuples():
         found.append(f"{row.number}: {row.verdict}.")
-    edge = [n.name for n, place in zip(request.problem.numbers, fit.places, strict=True) if place <= 1e-3 or place >= 1.0 - 1e-3]
+    ends = [n.name for n, place in zip(request.problem.numbers, fit.places, strict=True) if place <= 1e-3 or place >= 1.0 - 1e-3]
+    edge = [name for name, verdict in zip(numbers["number"], numbers["verdict"], strict=True) if name in ends and not verdict.startswith("not identified")]
     found += [f"{name}: lies at an end of its range; the range or the model is at odds with the data." for name in edge]
     freedom = len(request.problem.measured) + len(request.problem.targets) - len(fit.places)
     if fit.cost > POOR * max(freedom, 1):

@@ -40,8 +40,9 @@ def band_figure(lines: Sequence[Line]) -> Figure:
 
     shown = [line for line in lines if line.verdict != NOT_EVALUATED]
     with look():
-        figure = Figure(figsize=(10.5, 1.1 + 0.21 * max(len(shown), 1)))
-        axes = figure.add_axes((0.46, 0.05, 0.52, 0.90))
+        height = 1.1 + 0.21 * max(len(shown), 1)
+        figure = Figure(figsize=(10.5, height))
+        axes = figure.add_axes((0.46, 0.5 / height, 0.52, 1.0 - 0.95 / height))
         axes.axvspan(-1.0, 1.0, color=SHADE, lw=0)
         for y, line in zip(range(len(shown) - 1, -1, -1), shown, strict=True):
             _mark(axes, line, y)
