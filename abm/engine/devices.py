@@ -17,6 +17,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 AXIS = "rows"
 # Below this number of rows the costs of calling a program outweigh those of compiling a second one.
 _ROWS_PER_PROCESSOR = 4
+# Steps of further batches, some milliseconds each, that take no longer than to trace a second program and to read it from the cache.
+_FURTHER_STEPS = 1500
 
 
 def configure_jax(devices: int | None) -> None:
@@ -88,11 +90,19 @@ def rows_between(tree: Any, axes: Any, start: int, stop: int) -> Any:
     return jax.tree.map(cut, tree, axes)
 
 
-def batches_of(rows: int, kinds: int, devices: int | None) -> int:
-    """Batches in which to run `kinds` times as many rows as the lead-in: one for each kind on processors that they fill, else all at once."""
+def batches_of(rows: int, kinds: int, devices: int | None, steps: int | None = None) -> int:
+    """Batches in which to run `kinds` times as many rows as the lead-in, or of a program without one: one for each kind, or all at once.
+
+    One for each kind on processors that they fill; and after a lead-in where the run is so
+    short that a program of its own would cost more than it saves.
+
+    Args:
+        steps: Steps of the run that follows the lead-in; None where none comes before it.
+    """
     found = jax.devices()[: devices or None]
     fills = rows // kinds >= _ROWS_PER_PROCESSOR * len(found)
-    return kinds if found[0].platform == "cpu" and fills else 1
+    short = steps is not None and (kinds - 1) * steps <= _FURTHER_STEPS
+    return kinds if found[0].platform == "cpu" and (fills or short) else 1
 
 
 def leading_rows(tree: Any) -> Any:

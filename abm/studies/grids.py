@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from abm.engine.devices import batches_of
 from abm.engine.simulate import Grid, followed_by, make_grid
 from abm.parameters.experiment import Experiment
 from abm.parameters.settings import EngineSettings
@@ -59,6 +60,12 @@ def trial_grid(experiment: Experiment) -> Grid:
         return followed_by(grid, make_grid(end - change, *coarse))
     # Named all the same, so that a lead-in shares the programs.
     return dataclasses.replace(grid, late_from=grid.steps, late_window_days=coarse[1] / HOURS_PER_DAY)
+
+
+def trial_batches(experiment: Experiment, rows: int) -> int:
+    """Batches in which the `rows` rows of a trial run: those of an arm each, if its subjects are those of the lead-in."""
+    kinds = len(experiment.arms) if experiment.cohort.design == "twin" else 1
+    return batches_of(rows, kinds, experiment.engine.devices, trial_grid(experiment).steps)
 
 
 def lead_in_grid(experiment: Experiment) -> Grid:

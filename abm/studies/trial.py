@@ -16,7 +16,6 @@ import numpy as np
 from abm.biology.proliferation import balanced_growth
 from abm.engine.batches import Batches
 from abm.engine.clones import CloneLayout
-from abm.engine.devices import batches_of
 from abm.engine.packets import total_count
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid
@@ -42,7 +41,7 @@ from abm.parameters.experiment import Experiment
 from abm.readouts.view import View, stack_observations
 from abm.studies.checkpointing import Keeper
 from abm.studies.context import Context
-from abm.studies.grids import boundaries_every, off_drug_hours, step_hours, trial_grid
+from abm.studies.grids import boundaries_every, off_drug_hours, step_hours, trial_batches, trial_grid
 from abm.studies.lead_in import LeadIn, run_lead_in
 from abm.studies.visits import Visits
 from abm.subject import SubjectTable, cohort_subjects, mixed_subjects
@@ -144,7 +143,7 @@ class _Trial:
         self.source = np.tile(np.arange(self.n_subjects), len(self.arms)) if twins else np.arange(rows)
         arm = np.repeat(np.arange(len(self.arms), dtype=np.int32), self.n_subjects)
         self.rows = Rows(subjects.keys[self.source], tuple(subjects.leukaemias[i] for i in self.source), arm)
-        self.batches = batches_of(rows, len(self.arms) if twins else 1, experiment.engine.devices)
+        self.batches = trial_batches(experiment, rows)
         self.grid: Grid = trial_grid(experiment)
         self.model = Xenograft(n_clones=layout.n_clones, layout=layout)
         self.params = build_params(experiment, self.rows, layout.founders, self.grid.times)

@@ -16,14 +16,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from abm.engine.devices import batches_of
 from abm.engine.program import Carry, start_carry
 from abm.models.observation import observe
 from abm.models.xenograft import Xenograft, XenograftParams
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.record import Memory, PacketForecast
-from abm.studies.grids import trial_grid
+from abm.studies.grids import trial_batches, trial_grid
 from abm.subject import cohort_subjects
 from abm.units import HOURS_PER_DAY
 
@@ -109,7 +108,7 @@ def memory_forecast(experiment: Experiment, packets: PacketForecast, lead_in_day
     early = 1 + lead_in_days * HOURS_PER_DAY / readout.interval_hours
     output = int(size.per_look * (looks * packets.rows + early * packets.lead_in_rows) * COPIES_OF_OUTPUT)
     output += len(readout.cell_snapshot_days) * of_packets * packets.rows
-    batches = batches_of(packets.rows, len(experiment.arms) if experiment.cohort.design == "twin" else 1, experiment.engine.devices)
+    batches = trial_batches(experiment, packets.rows)
     temporary = int(TEMPORARIES * of_packets * packets.rows / batches)
     copies = COPIES_ON_HOST * of_row * packets.rows
     device = jax.devices()[0]

@@ -6,11 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from abm.engine.devices import batches_of
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.probe import PROBE_PACKETS, PROBE_ROWS, Probe
 from abm.studies.forecast.record import PacketForecast, RunTime
-from abm.studies.grids import coarse_from_day, off_drug_hours, step_hours
+from abm.studies.grids import coarse_from_day, off_drug_hours, step_hours, trial_batches
 from abm.units import HOURS_PER_DAY
 
 # What a step costs beside its packets, in packet-steps: the healthy blood of a row, and calling a
@@ -44,8 +43,7 @@ def work(experiment: Experiment, capacity: int, rows: int, days: float, batches:
 
 def run_time(experiment: Experiment, packets: PacketForecast, lead_in_days: float, probe: Probe) -> RunTime:
     """Interval of the wall time of a trial; the probe ran one day at a time on the default calendar."""
-    days, twins = experiment.trial.follow_up_days, experiment.cohort.design == "twin"
-    batches = batches_of(packets.rows, len(experiment.arms) if twins else 1, experiment.engine.devices)
+    days, batches = experiment.trial.follow_up_days, trial_batches(experiment, packets.rows)
     fine = min(days, coarse_from_day(experiment))
     lead_in = work(experiment, packets.capacity, packets.lead_in_rows, 0.0, off_drug_days=lead_in_days)
     trial = work(experiment, packets.capacity, packets.rows, fine, batches, off_drug_days=days - fine)
