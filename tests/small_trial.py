@@ -74,9 +74,9 @@ def mutating(experiment: Experiment, rates: dict[str, float] = MUTATION) -> Expe
 
 
 def small_simulation(
-    experiment: Experiment, *, capacity: int | None = None, days: float = 4.0, carry: Carry | None = None, step: int = 0, batches: int = 1
+    experiment: Experiment, *, capacity: int | None = None, days: float = 4.0, carry: Carry | None = None, step: int = 0, batches: int | None = None
 ) -> Batches:
-    """Every subject in every arm, straight after engraftment."""
+    """Every subject in every arm, straight after engraftment; without a number of `batches` two rows in each, so that trials of any size share a program."""
     names = tuple(experiment.cohort.leukaemias)
     subjects = cohort_subjects(experiment.seed, names, experiment.cohort.subjects)
     arms, n = len(experiment.arms), len(subjects.labels)
@@ -90,7 +90,7 @@ def small_simulation(
     if carry is None:
         packets, seeded = xenograft_setup.engraft(experiment, subjects, layout.founders, capacity or xenograft_setup.capacity_of(experiment))
         carry = start_carry(model, jax.tree.map(lambda x: np.asarray(x)[source], packets), xenograft_setup.start_rows(params, experiment, seeded[source]))
-    return Batches(batches, model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, step=step)
+    return Batches(batches or max(1, len(source) // 2), model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, step=step)
 
 
 def run_small(experiment: Experiment, **settings: Any) -> Carry:

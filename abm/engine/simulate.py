@@ -83,8 +83,8 @@ def followed_by(first: Grid, then: Grid) -> Grid:
     )
 
 
-# Least number of boundaries for whose times a program has room; beyond it powers of two.
-_BOUNDARIES = 32
+# Least number of boundaries for whose times a program has room, enough for steps of an eighth of an hour; beyond it powers of two.
+_BOUNDARIES = 64
 
 
 class Segment(NamedTuple):
@@ -126,27 +126,29 @@ def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
 
 
 @functools.cache
+def _compiled(function: Callable[..., Carry], settings: tuple[Any, ...], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> Callable[..., Carry]:
+    """A piece of a program, `function(*settings, params, ...)`; kept, so that a second run of the same shapes and settings of the piece compiles nothing."""
+    axes = tuple(_thawed(a) for a in frozen_axes)
+
+    def body(parts: Parts, *rest: Any) -> Carry:
+        return function(*settings, put_together(layout, parts), *rest)
+
+    return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+
+
 def _programs(
     model: Model, resolution: int, window_days: tuple[float, float], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]
 ) -> dict[str, Callable[..., Carry]]:
-    """The compiled pieces of a program; kept, so that a second run of the same shapes compiles nothing.
+    """The compiled pieces of a program.
 
     They are separate programs called from the host: nested in one loop, XLA's CPU compiler
     takes a minute and two devices wait for each other in every branch.
     """
-    axes = tuple(_thawed(a) for a in frozen_axes)
-
-    def compiled(function: Callable[..., Carry]) -> Callable[..., Carry]:
-        def body(parts: Parts, *rest: Any) -> Carry:
-            return function(put_together(layout, parts), *rest)
-
-        return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
-
     return {
-        "advance": compiled(functools.partial(advance, model)),
-        "move": compiled(functools.partial(move, model, window_days[0])),
-        "late_move": compiled(functools.partial(move, model, window_days[1])),
-        "pack": compiled(functools.partial(pack, model, resolution)),
+        "advance": _compiled(advance, (model,), mesh, layout, frozen_axes),
+        "move": _compiled(move, (model, window_days[0]), mesh, layout, frozen_axes),
+        "late_move": _compiled(move, (model, window_days[1]), mesh, layout, frozen_axes),
+        "pack": _compiled(pack, (model, resolution), mesh, layout, frozen_axes),
     }
 
 

@@ -22,9 +22,9 @@ BIRTH, DEATH, DAYS, INTERVALS = 0.5, 0.5, 0.1, 30
 @pytest.fixture
 def fresh_programs() -> Iterator[None]:
     """Programs are kept once compiled: those with a fault must not survive."""
-    simulate._programs.cache_clear()
+    simulate._compiled.cache_clear()
     yield
-    simulate._programs.cache_clear()
+    simulate._compiled.cache_clear()
 
 
 def trajectories(packets: int = 16) -> np.ndarray:
