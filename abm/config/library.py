@@ -29,6 +29,8 @@ LIBRARY_GROUPS = {
 }
 LIBRARY_CONFIG = "library"
 _STEM = re.compile(r"^[A-Za-z0-9_-]+$")
+# What stands in hydra's store: whether sources stand apart, and (group, option, file, time of its last change) of every file.
+_registered: list[tuple[bool, list[tuple[str, str, Path, int]]]] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +107,7 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
 
     A file that builds on others (`defaults`, `@package`) is named in the list of defaults.  All
     other files stand in the config itself: hydra's work grows with the square of the
-    length of that list, and a composition is three times faster so.
+    length of that list, and a composition is three times faster so.  What hydra has already is left there.
 
     Args:
         catalogue: The files.
@@ -114,16 +116,21 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
     Raises:
         ConfigLoadError: a file holds something else than keys and values.
     """
+    files = [(group, option, catalogue.path(group, option)) for group in LIBRARY_GROUPS for option in catalogue.options.get(group, ())]
+    state = (apart, [(*file, file[2].stat().st_mtime_ns) for file in files])
+    if [state] == _registered:
+        return
     defaults: list[dict[str, str] | str] = []
     merged: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
-    for group, mapping in LIBRARY_GROUPS.items():
-        for option in catalogue.options.get(group, ()):
-            content, header = read_apart(catalogue.path(group, option)) if apart else ({}, {})
-            if apart and content and "defaults" not in content and not any(header.values()):
-                merged[mapping][option] = content
-            else:
-                defaults.append({f"{group}@{mapping}.{option}": option})
+    for group, option, path in files:
+        mapping = LIBRARY_GROUPS[group]
+        content, header = read_apart(path) if apart else ({}, {})
+        if apart and content and "defaults" not in content and not any(header.values()):
+            merged[mapping][option] = content
+        else:
+            defaults.append({f"{group}@{mapping}.{option}": option})
     ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": ["_self_", *defaults], **merged})
+    _registered[:] = [state]
 
 
 def search_path(folders: Sequence[Path]) -> str:

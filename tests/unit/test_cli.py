@@ -260,7 +260,7 @@ def test_the_rest_of_a_sweep_is_not_started_after_a_signal(here: Path, monkeypat
         raise Stopped("day 1")
 
     replace_study(monkeypatch, run)
-    assert main(SWEEP) == 75
+    assert main(["--multirun", "seed=1,2", "figures=false", "progress=false", "out=s"]) == 75
     assert calls == [1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,20 +36,17 @@ def row_drive(rows: int, **values: float) -> Drive:
     return Drive(**{name: jnp.full((rows, 1), x, jnp.float32) for name, x in neutral.items()})
 
 
-@functools.partial(jax.jit, static_argnums=7)
-def _run(
-    state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowd: jax.Array, first: jax.Array, days: jax.Array, draws_per_day: int
-) -> HealthyState:
+@jax.jit
+def _run(state: HealthyState, params: HealthyParams, cell: Cell, drive: Drive, crowd: jax.Array, draws: tuple[Any, Any], steps: Any, h: Any) -> HealthyState:
+    """State after the draws of a range, with `steps` steps of `h` days before each; one program for all calendars."""
     rows = state.blood.shape[0]
     subject = jnp.arange(rows, dtype=jnp.uint32), jnp.full(rows, 7, jnp.uint32)
-    steps = max(24 // draws_per_day, 1)
-    h = jnp.float64(1.0 / (draws_per_day * steps))
 
     def one(k: jax.Array, s: HealthyState) -> HealthyState:
         s = jax.lax.fori_loop(0, steps, lambda _, at: advance_healthy(at, params, cell, drive, crowd, h), s)
         return draw_healthy(s, params, cell.amounts, subject, 2, k.astype(jnp.uint32))
 
-    after: HealthyState = jax.lax.fori_loop(first * draws_per_day, (first + days) * draws_per_day, one, state)
+    after: HealthyState = jax.lax.fori_loop(*draws, one, state)
     return after
 
 
@@ -59,7 +56,9 @@ def run(
     """State after `days` from day `first` in one-hour steps with `per_day` draws a day."""
     rows = state.blood.shape[0]
     drive = row_drive(rows) if drive is None else drive
-    return _run(state, params, CELL, drive, jnp.full((rows, 1), crowd), jnp.int32(first), jnp.int32(days), per_day)
+    steps = max(24 // per_day, 1)
+    draws = np.int32(first * per_day), np.int32((first + days) * per_day)
+    return _run(state, params, CELL, drive, jnp.full((rows, 1), crowd), draws, np.int32(steps), np.float64(1.0 / (per_day * steps)))
 
 
 def numbers(**values: float) -> HealthyParams:
@@ -138,7 +137,7 @@ def test_strata_stand_in_levels_of_competence() -> None:
 def test_redraw_keeps_the_competence() -> None:
     """Without cells from stem cells a lineage that starts at one level stays there, spread over the level."""
     p = numbers(lineage__upstream_fraction=0.0)
-    rest = healthy_at_rest(p, CELL, 8, STRATA)
+    rest = healthy_at_rest(p, CELL, ROWS, STRATA)
     only = jnp.zeros_like(rest.progenitors).at[:, :, 12].set(640.0)
     progenitors = np.asarray(run(rest._replace(progenitors=only), p, 6).progenitors)[:, 0]
     assert progenitors[:, :12].sum() == 0.0
