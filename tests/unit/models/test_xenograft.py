@@ -1,4 +1,4 @@
-"""Bitwise invariances and exact books of the xenograft model, on two subjects and 48 packets; devices: M2 in `tests/theory/test_metamorphic.py`."""
+"""Bitwise invariances and exact books of the xenograft model, on two subjects and 48 packets; devices and batches: M2 in `tests/theory/test_metamorphic.py`."""
 
 from __future__ import annotations
 
@@ -147,12 +147,6 @@ def test_finished_rows_stay_as_they_are(whole: Carry) -> None:
     assert differences(chosen(after, [3]), chosen(later, [3])) == []
     assert differences(chosen(later, [3]), chosen(before, [3])) != []
     assert differences(chosen(after, [0, 2]), chosen(whole, [0, 2])) == []
-
-
-def test_batches_change_nothing(whole: Carry) -> None:
-    simulation = small_simulation(small_experiment(), batches=1)
-    simulation.run_to(simulation.grid.steps)
-    assert differences(simulation.carry(), whole) == []
 
 
 def test_moves_cover_whole_windows_in_their_middle() -> None:

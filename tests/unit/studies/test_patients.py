@@ -213,6 +213,7 @@ def test_mutants_at_diagnosis_follow_luria_and_delbruck() -> None:
 # Coarse steps.
 
 
+# So many days that the fine and the coarse run, of 480 and 280 steps, share programs.
 FOLLOWED = [
     "cohort.leukaemias=[patient_typical_bmf_null]",
     "cohort.subjects=4",
@@ -221,7 +222,7 @@ FOLLOWED = [
     "host.carrying_capacity=4e9",
     "trial.start_rule=injection",
     "trial.treatment_days=2",
-    "trial.follow_up_days=24",
+    "trial.follow_up_days=20",
     "readout.cell_snapshot_days=[]",
     "readout.interval_hours=96",
     "engine.packets=64",
