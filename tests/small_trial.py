@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from typing import Any
 
 import jax
@@ -114,11 +113,3 @@ def differences(one: Any, other: Any) -> list[str]:
         if x.dtype != y.dtype or x.shape != y.shape or np.asarray(x).tobytes() != np.asarray(y).tobytes():
             found.append(jax.tree_util.keystr(path))
     return found
-
-
-def digest(carry: Carry) -> str:
-    """Hash of every bit of a state."""
-    whole = hashlib.sha256()
-    for leaf in jax.tree.leaves(carry):
-        whole.update(np.ascontiguousarray(leaf).tobytes())
-    return whole.hexdigest()

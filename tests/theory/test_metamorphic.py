@@ -42,7 +42,7 @@ from abm.engine.packets import total_count
 from abm.engine.program import Carry
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Arm, DoseEvent, Regimen
-from tests.small_trial import chosen, differences, digest, mutating, run_small, small_experiment, small_simulation
+from tests.small_trial import chosen, differences, mutating, run_small, small_experiment, small_simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 # Traits and packets as in `tests.small_trial`, so that both share programs.
@@ -122,12 +122,30 @@ def test_m02_stops_looks_and_batches_change_nothing(whole: Carry) -> None:
     assert differences(run_small(given(), batches=1), whole) == []
 
 
-def test_m02_devices_change_nothing(whole: Carry) -> None:
-    devices = 2 if jax.device_count() == 1 else 1
-    code = "import sys; from tests.small_trial import *; print(jax.device_count(), digest(run_small(mutating(small_experiment()))))"
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(devices), digest(whole)]
+def elsewhere(flags: str, like: Carry, folder: Path) -> Carry:
+    """The same state from a process of its own, in which XLA has these flags."""
+    code = "import sys; from tests.small_trial import *; np.savez(sys.argv[1], *jax.tree.leaves(run_small(mutating(small_experiment()))))"
+    path = folder / "state.npz"
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, env=os.environ | {"XLA_FLAGS": flags}, check=True)
+    with np.load(path) as stored:
+        state: Carry = jax.tree.unflatten(jax.tree.structure(like), [stored[name] for name in stored.files])
+    return state
+
+
+def test_m02_devices_change_nothing(whole: Carry, tmp_path: Path) -> None:
+    here, there = (f"--xla_force_host_platform_device_count={n}" for n in (jax.device_count(), 2 if jax.device_count() == 1 else 1))
+    flags = os.environ["XLA_FLAGS"]
+    assert here in flags
+    assert differences(elsewhere(flags.replace(here, there), whole, tmp_path), whole) == []
+
+
+def test_programs_compiled_as_users_do_give_the_same_cells(whole: Carry, tmp_path: Path) -> None:
+    """Without the flags of `tests/conftest.py`: no cell, packet or book differs; other numbers by a few roundings of float32."""
+    users = elsewhere("", whole, tmp_path)
+    for one, other in ((users.packets.counts, whole.packets.counts), (users.tally, whole.tally), (users.stats, whole.stats)):
+        assert differences(one, other) == []
+    for x, y in zip(jax.tree.leaves(users), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(x, y, rtol=0.0 if y.dtype.kind in "iub" else 1e-5)
 
 
 @functools.cache
