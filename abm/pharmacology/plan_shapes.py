@@ -15,7 +15,7 @@ import numpy as np
 from abm.pharmacology.exposure import ExposurePlan
 
 # Least numbers of steps, of kinds of input and of tracks for which there is room; beyond them powers of two.
-STEPS, KINDS, TRACKS = 256, 16, 16
+STEPS, KINDS, TRACKS = 256, 16, 4
 _ROOM: dict[str, tuple[int, ...]] = {
     "step_kind": (STEPS,),
     "input_state": (KINDS,),

@@ -57,9 +57,8 @@ def run(
             *(f"+regimens.{name}={yaml.safe_dump(regimens[name], default_flow_style=True, width=10**6).strip()}" for name in regimens),
             "cohort.subjects=1",
             "cohort.leukaemias=[bmf_competent]",
-            # As in the tests of the trial, so that both share programs.
-            "engine.packets=32",
-            "engine.strata=4",
+            "engine.packets=8",
+            "engine.strata=2",
             "host.injected_cells=1e5",
             "trial.start_human_cd45_percent=0",
             "trial.treatment_days=4",
