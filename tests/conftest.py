@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A program is compiled for a number of devices: two in every process, whichever test of it is the first to start JAX.
 # Its kernels are compiled one after another: threads cost a seventh more, and both processors are busy with tests.
-# The older emitters of fused loops and the first level of optimisation take less than half the time to compile; a test
-# beside M2 holds that every cell is as without these flags, as users run the program (some float64 differ in their last bit).
-# Later releases of jaxlib have the newer emitters only, and end a process that is given a flag that they do not know.
-_OLDER = ("--xla_cpu_use_fusion_emitters=false",) if version("jaxlib").startswith("0.10.") else ()
-_QUICK = (*_OLDER, "--xla_backend_optimization_level=1")
-for flag in ("--xla_force_host_platform_device_count=2", "--xla_cpu_parallel_codegen_split_count=1", *_QUICK):
+# The first level of optimisation takes an eighth less time to compile; a test beside M2 holds that every cell is as without
+# these flags, as users run the program.
+for flag in ("--xla_force_host_platform_device_count=2", "--xla_cpu_parallel_codegen_split_count=1", "--xla_backend_optimization_level=1"):
     given = os.environ.get("XLA_FLAGS", "")
     if flag.partition("=")[0] not in given:
         os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()

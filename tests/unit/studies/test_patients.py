@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from abm.biology.proliferation import balanced_growth
+from abm.biology.proliferation import net_rate
 from abm.config.build import build, stored_yaml
 from abm.config.compose import compose
 from abm.errors import InputError
@@ -262,4 +263,7 @@ def test_the_result_tells_who_took_part() -> None:
     assert set(table["leukaemia"]) == {"patient_typical_bmf_null"}
     assert np.all(table[[f"factor_{name}" for name in varied_names()]] == 1.0)
     assert np.all(table["bmf_competence"] == 0.0)
-    assert np.all(table["net_growth_per_day"] == 0.09)
+    growth = build(compose(FOLLOWED)).leukaemias["patient_typical_bmf_null"].growth
+    assert growth.net_per_day == 0.09
+    assert np.ptp(table["factor_division"]) > 0.0
+    np.testing.assert_allclose(table["net_growth_per_day"], [net_rate(growth, factor) for factor in table["factor_division"]])
