@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from abm.biology.proliferation import balanced_growth
-from abm.biology.proliferation import net_rate
+from abm.biology.proliferation import balanced_growth, net_rate
 from abm.config.build import build, stored_yaml
 from abm.config.compose import compose
 from abm.errors import InputError
