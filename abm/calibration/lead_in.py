@@ -21,6 +21,7 @@ from abm.biology.trafficking import egress_hazard
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.studies.grids import off_drug_hours
+from abm.units import hours_to_days
 
 Array = NDArray[Any]
 HOURS = 12.0  # step of the Runge-Kutta scheme; the fastest hazard, of maturation, is a few per day
@@ -101,7 +102,7 @@ def _grow(body: Body, seeded: jax.Array, steps: int) -> tuple[jax.Array, jax.Arr
         return net(log_burden), jnp.concatenate([chain, ((cells[-2] - cells[-1]) / body.life)[None]])
 
     def step(y: Any, _: None) -> tuple[Any, tuple[jax.Array, jax.Array]]:
-        h = HOURS / 24.0
+        h = hours_to_days(HOURS)
         k1 = rates(y)
         k2 = rates(jax.tree.map(lambda a, b: a + 0.5 * h * b, y, k1))
         k3 = rates(jax.tree.map(lambda a, b: a + 0.5 * h * b, y, k2))
@@ -125,9 +126,9 @@ def growth_to_start(experiment: Experiment, body: Body, seeded: Array, before: A
     one that is randomised at once has its seed before, too.
     """
     trial = experiment.trial
-    steps = int(np.ceil(trial.lead_in_max_days * 24.0 / HOURS))
+    steps = int(np.ceil(trial.lead_in_max_days / hours_to_days(HOURS)))
     burdens, shares = (np.asarray(x) for x in _grow(body, seeded, steps))
-    days = np.arange(steps + 1) * (HOURS / 24.0)
+    days = np.arange(steps + 1) * hours_to_days(HOURS)
     at_once = trial.start_rule == "injection" or (trial.start_rule == "human_cd45" and trial.start_human_cd45_percent <= 0.0)
     if trial.start_rule == "human_cd45":
         level, wanted = np.log(np.maximum(shares, 1e-300)), np.log(max(trial.start_human_cd45_percent, 1e-300) / 100.0)
@@ -136,7 +137,7 @@ def growth_to_start(experiment: Experiment, body: Body, seeded: Array, before: A
     found = np.empty((len(before), len(seeded)))
     # Subjects are looked at at the end of every window: half of one passes on average until it is seen that they qualify.
     coarse = off_drug_hours(experiment.engine)
-    late = 0.5 * (experiment.engine.window_hours if coarse is None else coarse[1]) / 24.0
+    late = 0.5 * hours_to_days(experiment.engine.window_hours if coarse is None else coarse[1])
     for row in range(len(seeded)):
         start = 0.0 if at_once else _crossing(days, level[:, row], float(wanted)) + late
         found[:, row] = np.exp(np.interp(start + before, days, burdens[:, row]))

@@ -107,7 +107,7 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
 
     A file that builds on others (`defaults`, `@package`) is named in the list of defaults.  All
     other files stand in the config itself: hydra's work grows with the square of the
-    length of that list, and a composition is three times faster so.  What hydra has already is left there.
+    length of that list, and a composition takes half the time so.  What hydra has already is left there.
 
     Args:
         catalogue: The files.
