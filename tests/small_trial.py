@@ -46,8 +46,13 @@ def shipped(*overrides: str) -> Experiment:
     return build(compose(list(overrides)))
 
 
-def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "combination"), packets: int = PACKETS, **engine: float) -> Experiment:
-    """One leukaemia with a resistant subclone; arms bear the names of their regimens."""
+def small_experiment(
+    subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "combination"), packets: int = PACKETS, *, blood: bool = False, **engine: float
+) -> Experiment:
+    """One leukaemia with a resistant subclone; arms bear the names of their regimens.
+
+    Healthy lineages double the time to compile: only what is about them has them.
+    """
     enable_pytrees()
     base = shipped("experiment=pdx_trial")
     name, leukaemia = base.cohort.leukaemias[0], base.leukaemias[base.cohort.leukaemias[0]]
@@ -57,6 +62,7 @@ def small_experiment(subjects: int = 2, arms: tuple[str, ...] = ("vehicle", "com
         host=dataclasses.replace(base.host, injected_cells=CELLS * 5.0, seeding_fraction=0.2),
         cohort=dataclasses.replace(base.cohort, subjects=subjects, leukaemias=[name]),
         leukaemias={name: dataclasses.replace(leukaemia, subclones={"resistant": RESISTANT})},
+        lineages=base.lineages if blood else {},
         arms={key: value for key, value in base.arms.items() if key in arms},
     )
 

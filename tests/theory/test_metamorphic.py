@@ -70,7 +70,7 @@ TINY = [
 
 def given() -> Experiment:
     """Two subjects under vehicle and combination whose cells mutate."""
-    return mutating(small_experiment())
+    return mutating(small_experiment(blood=True))
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def test_m02_stops_looks_and_batches_change_nothing(whole: Carry) -> None:
 
 def elsewhere(flags: str, like: Carry, folder: Path) -> Carry:
     """The same state from a process of its own, in which XLA has these flags."""
-    code = "import sys; from tests.small_trial import *; np.savez(sys.argv[1], *jax.tree.leaves(run_small(mutating(small_experiment()))))"
+    code = "import sys; from tests.small_trial import *; np.savez(sys.argv[1], *jax.tree.leaves(run_small(mutating(small_experiment(blood=True)))))"
     path = folder / "state.npz"
     subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, env=os.environ | {"XLA_FLAGS": flags}, check=True)
     with np.load(path) as stored:
@@ -163,7 +163,7 @@ def test_m02_saving_half_as_often_leaves_the_saved_times_unchanged(hours: int) -
 
 
 def test_m03_a_subject_alone_is_the_subject_in_a_batch(whole: Carry) -> None:
-    assert differences(run_small(mutating(small_experiment(subjects=1))), chosen(whole, [0, 2])) == []
+    assert differences(run_small(mutating(small_experiment(blood=True, subjects=1))), chosen(whole, [0, 2])) == []
 
 
 def test_m05_the_order_of_the_packets_changes_no_total() -> None:
@@ -172,13 +172,13 @@ def test_m05_the_order_of_the_packets_changes_no_total() -> None:
     Only where two packets are alike to the bit, the pieces of a split, does their place decide which of them is merged first,
     and so whose numbers go on; and mutants are drawn for groups of packets, which are made of neighbours.  Neither is here.
     """
-    start = small_simulation(small_experiment()).carry()
+    start = small_simulation(small_experiment(blood=True)).carry()
     live = np.asarray(total_count(start.packets)) > 0
     order = np.arange(live.shape[1])
     most = int(live.sum(axis=1).max())
     order[:most] = np.random.default_rng(1).permutation(most)
     shuffled = start._replace(packets=jax.tree.map(lambda x: np.asarray(x)[:, order], start.packets))
-    simulation, plain = small_simulation(small_experiment(), carry=shuffled), small_simulation(small_experiment())
+    simulation, plain = small_simulation(small_experiment(blood=True), carry=shuffled), small_simulation(small_experiment(blood=True))
     for one in (simulation, plain):
         one.run_to(one.grid.index(2.0))
     after, other = simulation.carry(), plain.carry()
@@ -207,7 +207,7 @@ def test_m06_zero_dose_is_vehicle() -> None:
     from abm.config.build import build
     from abm.config.compose import compose
 
-    base = mutating(small_experiment(subjects=1))
+    base = mutating(small_experiment(blood=True, subjects=1))
     cfg = compose([])
     drugs: dict[str, Any] = {}
     for name in (name for name, drug in cfg.drugs.items() if base.host.species in drug.pharmacokinetics):
@@ -228,7 +228,7 @@ def test_m07_arms_may_be_renamed_reordered_and_left_out(whole: Carry) -> None:
     found = chosen(run_small(turned), [2, 3, 0, 1])
     # Where an arm's doses stand in the plan follows the order of the arms.
     assert differences(found._replace(rows=found.rows._replace(track=whole.rows.track)), whole) == []
-    alone = run_small(mutating(small_experiment(arms=("combination",))))
+    alone = run_small(mutating(small_experiment(blood=True, arms=("combination",))))
     there = chosen(whole, [2, 3])
     for part in ("packets", "tally", "stats"):
         assert differences(getattr(alone, part), getattr(there, part)) == [], part

@@ -18,7 +18,7 @@ from tests.small_trial import chosen, differences, run_small, small_experiment, 
 @pytest.fixture(scope="module")
 def whole() -> Carry:
     """Two subjects in two arms after four days: rows vehicle 0, 1, combination 0, 1."""
-    return run_small(small_experiment())
+    return run_small(small_experiment(blood=True))
 
 
 def test_something_happens(whole: Carry) -> None:
@@ -33,7 +33,7 @@ def test_something_happens(whole: Carry) -> None:
 
 def test_leukaemic_cells_balance_to_the_cell(whole: Carry) -> None:
     packets, tally = whole.packets, whole.tally
-    start = small_simulation(small_experiment()).carry().tally.cells
+    start = small_simulation(small_experiment(blood=True)).carry().tally.cells
     columns = np.stack([np.asarray(sum_by_clone(c, packets.clone, 2)) for c in packets.counts], axis=2)
     np.testing.assert_array_equal(columns, tally.cells)
     net = tally.moves.sum(axis=2) - tally.moves.sum(axis=3)
@@ -46,7 +46,7 @@ def test_leukaemic_cells_balance_to_the_cell(whole: Carry) -> None:
 
 
 def test_healthy_cells_balance_to_the_cell(whole: Carry) -> None:
-    start, end = (c.rows.healthy for c in (small_simulation(small_experiment()).carry(), whole))
+    start, end = (c.rows.healthy for c in (small_simulation(small_experiment(blood=True)).carry(), whole))
     cells = [np.stack([np.asarray(x).sum(axis=2) for x in (s.progenitors, s.transit, s.blood)], axis=2) for s in (start, end)]
     np.testing.assert_array_equal(cells[0] + end.births - end.deaths + end.gained - end.lost, cells[1])
     assert end.births[:, :, 0].min() > 0
@@ -67,18 +67,18 @@ def test_uids_are_unique(whole: Carry) -> None:
 
 
 def test_subject_alone_is_the_subject_in_a_batch(whole: Carry) -> None:
-    alone = run_small(small_experiment(subjects=1))
+    alone = run_small(small_experiment(blood=True, subjects=1))
     assert differences(alone, chosen(whole, [0, 2])) == []
 
 
 def test_arm_alone_is_the_arm_in_a_trial(whole: Carry) -> None:
-    one = run_small(small_experiment(arms=("combination",)))
+    one = run_small(small_experiment(blood=True, arms=("combination",)))
     assert differences((one.packets, one.tally, one.stats), (lambda c: (c.packets, c.tally, c.stats))(chosen(whole, [2, 3]))) == []
     assert differences(one.rows.healthy, chosen(whole, [2, 3]).rows.healthy) == []
 
 
 def test_arms_may_be_renamed_and_reordered(whole: Carry) -> None:
-    given = small_experiment()
+    given = small_experiment(blood=True)
     turned = dataclasses.replace(given, arms={"b": given.arms["combination"], "a": given.arms["vehicle"]})
     found = chosen(run_small(turned), [2, 3, 0, 1])
     # Where an arm's doses stand in the plan follows the order of the arms.
@@ -86,7 +86,7 @@ def test_arms_may_be_renamed_and_reordered(whole: Carry) -> None:
 
 
 def test_zero_dose_is_vehicle(whole: Carry) -> None:
-    given = small_experiment()
+    given = small_experiment(blood=True)
     combination = given.regimens["combination"]
     nothing = Regimen(label="nothing", events=[dataclasses.replace(e, amount=0.0) for e in combination.events])
     with_nothing = dataclasses.replace(given, regimens=given.regimens | {"nothing": nothing}, arms=given.arms | {"combination": Arm(regimen="nothing")})
@@ -98,7 +98,7 @@ def test_zero_dose_is_vehicle(whole: Carry) -> None:
 
 def test_pieces_and_looks_change_nothing(whole: Carry) -> None:
     """Stops at the ends of windows, with a look at each."""
-    simulation = small_simulation(small_experiment())
+    simulation = small_simulation(small_experiment(blood=True))
     for step in (0, 12, 12, 36, 60, simulation.grid.steps):
         simulation.run_to(step)
         simulation.observe(lambda params, carry: carry.tally.cells)
@@ -106,22 +106,22 @@ def test_pieces_and_looks_change_nothing(whole: Carry) -> None:
 
 
 def test_saved_state_continues_to_the_same_bits(whole: Carry) -> None:
-    first = small_simulation(small_experiment())
+    first = small_simulation(small_experiment(blood=True))
     first.run_to(48)
-    second = small_simulation(small_experiment(), carry=first.carry(), step=48)
+    second = small_simulation(small_experiment(blood=True), carry=first.carry(), step=48)
     second.run_to(second.grid.steps)
     assert differences(second.carry(), whole) == []
 
 
 def test_longer_follow_up_begins_with_the_shorter(whole: Carry) -> None:
-    longer = small_simulation(small_experiment(), days=5.0)
+    longer = small_simulation(small_experiment(blood=True), days=5.0)
     longer.run_to(longer.grid.index(4.0))
     assert differences(longer.carry(), whole) == []
 
 
 def test_capacity_and_rows_on_their_own_change_nothing(whole: Carry) -> None:
     """Twice the places, and a batch for each of the four rows: the live packets and all books are the same to the bit."""
-    wide = run_small(small_experiment(), capacity=2 * whole.packets.clone.shape[1], batches=4)
+    wide = run_small(small_experiment(blood=True), capacity=2 * whole.packets.clone.shape[1], batches=4)
     assert differences((wide.tally, wide.stats, wide.rows), (whole.tally, whole.stats, whole.rows)) == []
     live = np.asarray(total_count(whole.packets)) > 0
     for x, y in zip(
@@ -134,7 +134,7 @@ def test_capacity_and_rows_on_their_own_change_nothing(whole: Carry) -> None:
 
 
 def test_finished_rows_stay_as_they_are(whole: Carry) -> None:
-    simulation = small_simulation(small_experiment())
+    simulation = small_simulation(small_experiment(blood=True))
     simulation.run_to(48)
     before = simulation.carry()
     simulation.freeze(np.array([False, True, False, False]))
