@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from abm.engine.constants import Layout, Parts, laid_out, put_together
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
 from abm.engine.program import Carry, Model, Subjects, advance, move, pack
+from abm.engine.stored_programs import Source, ready
 from abm.streams import PHASE_TRIAL
 
 
@@ -125,20 +126,27 @@ def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
     return jax.tree.unflatten(structure, leaves)
 
 
+class Piece(NamedTuple):
+    """A piece of a program: a jitted function, and what it was made from."""
+
+    function: Callable[..., Carry]
+    source: Source
+
+
 @functools.cache
-def _compiled(function: Callable[..., Carry], settings: tuple[Any, ...], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> Callable[..., Carry]:
+def _compiled(function: Callable[..., Carry], settings: tuple[Any, ...], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> Piece:
     """A piece of a program, `function(*settings, params, ...)`; kept, so that a second run of the same shapes and settings of the piece compiles nothing."""
     axes = tuple(_thawed(a) for a in frozen_axes)
 
     def body(parts: Parts, *rest: Any) -> Carry:
         return function(*settings, put_together(layout, parts), *rest)
 
-    return jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+    jitted = jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
+    modules = __name__, function.__module__, type(settings[0]).__module__
+    return Piece(jitted, Source(modules, (function.__qualname__, settings, mesh, layout, frozen_axes)))
 
 
-def _programs(
-    model: Model, resolution: int, window_days: tuple[float, float], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]
-) -> dict[str, Callable[..., Carry]]:
+def _programs(model: Model, resolution: int, window_days: tuple[float, float], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> dict[str, Piece]:
     """The compiled pieces of a program.
 
     They are separate programs called from the host: nested in one loop, XLA's CPU compiler
@@ -227,7 +235,8 @@ class Simulation:
         longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
         self._boundaries = max(_BOUNDARIES, 1 << longest.bit_length())
         self._frozen = tuple(_frozen(axes) for axes in self._axes)
-        self._functions = _programs(model, resolution, (grid.window_days, grid.late_window_days), self.mesh, self._layout, self._frozen)
+        self._pieces = _programs(model, resolution, (grid.window_days, grid.late_window_days), self.mesh, self._layout, self._frozen)
+        self._ready: dict[str, Callable[..., Carry]] = {}
         self._finished = np.zeros(rows, bool)
         self._kept: Carry | None = None
         self._structures: dict[Callable[[Any, Carry], Any], Any] = {}
@@ -238,7 +247,9 @@ class Simulation:
             times = self._times(segment)
             for name in segment.programs:
                 arguments = (self._params, self._subjects, self._carry, times, np.int32(segment.start), np.int32(segment.stop))
-                self._carry = self._functions[name](*arguments)
+                if name not in self._ready:
+                    self._ready[name] = ready(*self._pieces[name], tuple(self.mesh.devices.flat), arguments)
+                self._carry = self._ready[name](*arguments)
         if self._kept is not None:
             self._carry = _keeper(self.mesh, self._frozen[2])(place(self._finished, 0, self.mesh), self._kept, self._carry)
         self.step = step
