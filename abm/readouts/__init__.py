@@ -1,1 +1,1 @@
-"""Readouts: from looks at the engine's state to the variables of the results, one kind per module."""
+"""Readouts: from looks at the engine's state to the variables of the results, one kind per module, found by itself."""

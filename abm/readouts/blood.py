@@ -9,12 +9,12 @@ import numpy as np
 
 from abm.parameters.host import Host
 from abm.parameters.lineage import LEUKOCYTES, Lineage, by_readout, follows_leukocytes
+from abm.readouts.registry import CURVE, readout
 from abm.readouts.view import View
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_CURVE = ("arm", "subject", "time")
 _PER_UNIT = 1e9  # leukocytes per litre for 1e9/L
 
 
@@ -55,6 +55,7 @@ def leukocyte_baseline(lineages: Mapping[str, Lineage]) -> float | None:
     return float(_leukocytes([lineage.baseline * lineage.cells_per_unit for lineage in items], items))
 
 
+@readout
 def blood_counts(view: View) -> xr.Dataset:
     """Blood counts in their own units, `leukocytes`, `human_cd45_fraction` and `blast_fraction`.
 
@@ -65,17 +66,17 @@ def blood_counts(view: View) -> xr.Dataset:
 
     healthy = np.asarray(view.seen.lineages.cells)[..., 2]
     data = {
-        "human_cd45_fraction": (_CURVE, human_cd45_fraction(view.blood_cells(), healthy, view.lineages)),
-        "blast_fraction": (_CURVE, blast_fraction(view.tissue_cells(), view.host)),
+        "human_cd45_fraction": (CURVE, human_cd45_fraction(view.blood_cells(), healthy, view.lineages)),
+        "blast_fraction": (CURVE, blast_fraction(view.tissue_cells(), view.host)),
     }
     dataset = xr.Dataset(data)
     lineages = list(view.lineages.values())
     per_litre = [healthy[..., i] * lineage.circulating_fraction / view.host.blood_volume_l for i, lineage in enumerate(lineages)]
-    for readout, members in by_readout(view.lineages).items():
-        parts = [per_litre[i] / lineage.cells_per_unit for i, lineage in enumerate(lineages) if lineage.readout == readout]
+    for count, members in by_readout(view.lineages).items():
+        parts = [per_litre[i] / lineage.cells_per_unit for i, lineage in enumerate(lineages) if lineage.readout == count]
         attributes = {"units": members[0].readout_units, "long_name": " and ".join(lineage.label for lineage in members)}
-        dataset[readout] = xr.DataArray(np.sum(parts, axis=0), dims=_CURVE, attrs=attributes)
+        dataset[count] = xr.DataArray(np.sum(parts, axis=0), dims=CURVE, attrs=attributes)
     if follows_leukocytes(lineages):
         values = _leukocytes(per_litre, lineages)
-        dataset[LEUKOCYTES] = xr.DataArray(values, dims=_CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
+        dataset[LEUKOCYTES] = xr.DataArray(values, dims=CURVE, attrs={"units": "1e9/L", "long_name": "Healthy leukocytes"})
     return dataset

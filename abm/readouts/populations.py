@@ -13,6 +13,7 @@ import xarray as xr
 
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
 from abm.models.xenograft_setup import FOUNDER
+from abm.readouts.registry import CURVE, readout
 from abm.readouts.view import View
 
 TALLIES = ("count", "births", "deaths", "gained", "lost")
@@ -111,9 +112,10 @@ def healthy_populations(view: View) -> dict[str, Numbers]:
     return populations
 
 
+@readout
 def populations(view: View) -> xr.Dataset:
     """All populations as variables (arm, subject, time, population), int64."""
     found = {**leukaemic_populations(view), **healthy_populations(view)}
-    dims = ("arm", "subject", "time", "population")
+    dims = (*CURVE, "population")
     data = {name: (dims, np.stack([numbers[name] for numbers in found.values()], axis=3).astype(np.int64)) for name in TALLIES}
     return xr.Dataset(data, coords={"population": list(found)})

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 
 from abm.config.compose import compose
-from abm.endpoints import registry
+from abm.endpoints.registry import _ENDPOINTS
 from abm.output.reader import load
 from abm.output.result import RunResult
 from abm.output.validate import validate
+from abm.readouts.registry import _READOUTS
 from abm.run import simulate
 
 GUIDE = Path(__file__).resolve().parents[3] / "abm" / "guides" / "extending.md"
-BLOCK = re.compile(r"`([a-z_]+(?:/[a-z_]+)?\.(?:yaml|py))`:\n\n```(?:yaml|python)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"`([a-z0-9_]+(?:/[a-z_]+)?\.(?:yaml|py))`:\n\n```(?:yaml|python)\n(.*?)```", re.DOTALL)
 
 
 def files() -> dict[str, str]:
@@ -34,16 +35,18 @@ def found() -> RunResult:
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        exec(compile((Path(folder) / "monocyte_nadir.py").read_text(encoding="utf-8"), "monocyte_nadir.py", "exec"), {"__name__": "monocyte_nadir"})
+        for path in sorted(Path(folder).glob("*.py")):
+            exec(compile(path.read_text(encoding="utf-8"), path.name, "exec"), {"__name__": path.stem})
         result = simulate(compose(["experiment=first_look", "progress=false"], config_dirs=[folder]), folder=Path(folder) / "run")
         assert validate(load(Path(folder) / "run")) == []
         return result
 
 
 @pytest.fixture(autouse=True)
-def no_endpoint_stays() -> Iterator[None]:
+def nothing_stays() -> Iterator[None]:
     yield
-    registry._ENDPOINTS.entries.pop("monocyte_nadir.monocyte_nadir", None)
+    _ENDPOINTS.entries.pop("monocyte_nadir.monocyte_nadir", None)
+    _READOUTS.entries.pop("ki67_fraction.ki67_fraction", None)
 
 
 def test_the_guide_shows_one_file_of_each() -> None:
@@ -52,6 +55,7 @@ def test_the_guide_shows_one_file_of_each() -> None:
         "resistance/drug_pump.yaml",
         "lineage/mouse_monocyte.yaml",
         "experiment/first_look.yaml",
+        "ki67_fraction.py",
         "monocyte_nadir.py",
     ]
 
@@ -77,6 +81,19 @@ def test_a_new_kind_of_cells_is_counted_and_feels_the_drug() -> None:
     assert {"monocytes", "monocytes_progenitors", "monocytes_maturing"} <= set(series["population"].values.tolist())
     assert series["monocytes"].sel(arm="vehicle", time=0.0).item() == pytest.approx(0.1, rel=0.1)
     assert series["monocytes"].isel(time=-1).sel(arm="tubulysin") < 0.9 * series["monocytes"].isel(time=-1).sel(arm="vehicle")
+
+
+def test_a_new_readout_is_in_the_series_with_axes_and_unit() -> None:
+    series = found().series
+    share = series["ki67_fraction"]
+    assert (share.dims, share.attrs["units"]) == (("arm", "subject", "time"), "1")
+    assert list(series.data_vars)[-1] == "ki67_fraction"
+    assert found().lead_in is not None
+    assert "ki67_fraction" in found().lead_in
+    cycling, quiescent = (series["count"].sel(population=f"leukaemia_{name}", drop=True) for name in ("cycling", "quiescent"))
+    np.testing.assert_array_equal(share.values, (cycling / (cycling + quiescent)).values)
+    # Made-up tubulysin spares quiescent cells.
+    assert share.sel(arm="tubulysin").sel(time=5.0).item() < 0.9 * share.sel(arm="vehicle").sel(time=5.0).item()
 
 
 def test_a_new_endpoint_stands_beside_the_others() -> None:
