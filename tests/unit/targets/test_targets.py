@@ -13,9 +13,12 @@ import yaml
 
 from abm.biology.proliferation import net_rate
 from abm.endpoints.survival import kaplan_meier
+from abm.engine.devices import configure_jax
 from abm.errors import InputError
 from abm.parameters.leukaemia import Growth
+from abm.records import enable_pytrees
 from abm.targets.__main__ import main
+from abm.targets.cells_at_rest import deviations, largest
 from abm.targets.figures import DISEASE, place
 from abm.targets.findings import MET, MISSED, NOT_EVALUATED, UNKNOWN_CAUSE, Line, Simulated, absent, resampled, share
 from abm.targets.guide import GUIDE, guide_text
@@ -148,6 +151,24 @@ def test_summary_numbers_of_the_patients_rise_to_all() -> None:
     assert counts[-1] == real["patients"] == 265
     assert read_published()["mrd_day29_negative"].value == pytest.approx(counts[0] / 265, abs=0.005)
     assert read_published()["mrd_day29_high"].value == pytest.approx(32 / 265, abs=0.005)
+
+
+# Cells at rest.
+
+
+def test_the_largest_drift_is_that_of_the_mean_over_subjects() -> None:
+    found = {"a": np.array([[0.3, 0.0], [-0.3, 0.0]]), "b": np.array([[0.0, -0.2], [0.0, 0.1]])}
+    assert largest(found) == (pytest.approx(0.05), "b")
+
+
+def test_mice_do_not_drift_in_two_years() -> None:
+    """Half a per cent is more than 5 standard errors of any of the means (stem cells, the fewest: 0.4 % / sqrt(16))."""
+    configure_jax(None)
+    enable_pytrees()
+    found = deviations("mouse", 16, seed=1)
+    assert list(found) == ["mouse_erythrocyte", "mouse_neutrophil", "mouse_platelet", "stem cells"]
+    assert largest(found)[0] < 0.005
+    assert all(x.shape == (16, 4) and x.std() > 0.0 for x in found.values())
 
 
 # From end to end.
