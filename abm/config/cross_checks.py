@@ -97,6 +97,7 @@ def _check_start(experiment: Experiment, problems: list[str]) -> None:
     trial, host = experiment.trial, experiment.host
     if host.founder_cells != round(host.founder_cells):
         problems.append(f"host.founder_cells = {host.founder_cells:g}: a whole number of cells is needed.")
+    _check_past(experiment, problems)
     if trial.start_rule != "burden":
         return
     if experiment.task == "claim_robustness":
@@ -111,6 +112,21 @@ def _check_start(experiment: Experiment, problems: list[str]) -> None:
             problems.append(
                 f"trial.start_burden_cells = {level:g}: leukaemia '{name}' levels off at {most:.2g} cells, where divisions only replace deaths;"
                 " start below that, or raise host.carrying_capacity."
+            )
+
+
+def _check_past(experiment: Experiment, problems: list[str]) -> None:
+    """Founders among which mutants are drawn must be able to grow from one cell."""
+    host = experiment.host
+    mutating = any(experiment.mechanisms[name].mutation_per_division > 0.0 for name in experiment.cohort.resistance if name in experiment.mechanisms)
+    if host.founder_cells <= 1.0 or not mutating:
+        return
+    for name in experiment.cohort.leukaemias:
+        if name in experiment.leukaemias and host.founder_cells >= _levels_off_at(experiment.leukaemias[name].growth, host):
+            most = _levels_off_at(experiment.leukaemias[name].growth, host)
+            problems.append(
+                f"host.founder_cells = {host.founder_cells:g}: leukaemia '{name}' levels off at {most:.2g} cells, so that it cannot have grown to that"
+                " from one cell, with mutation (cohort.resistance) on the way; begin with fewer, or raise host.carrying_capacity."
             )
 
 

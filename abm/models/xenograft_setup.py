@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,17 +15,19 @@ from abm.biology.heredity import N_NORMALS, express, mean_traits
 from abm.biology.intracellular import resting_state
 from abm.biology.proliferation import balanced_growth
 from abm.cells import Traits
-from abm.engine.clones import CloneLayout, empty_table
+from abm.engine.clones import NO_PARENT, CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
 from abm.engine.packets import Packets, new_packets
 from abm.engine.packing import clone_shares
 from abm.engine.sobol import sobol_points
+from abm.errors import InputError
 from abm.models.donors import donor_params, no_donors
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.growth_factors import growth_folds
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.individuals import Individual, individuals
 from abm.models.mutation import means_of_kinds, mutation_params
+from abm.models.past import NO_PAST, Line, Past
 from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
 from abm.parameters.cell import Amounts, Cell
@@ -284,48 +287,71 @@ def _founder_normals(n: int, cells: int, generator: np.random.Generator) -> np.n
     return ndtri(np.clip(shifted, 1e-9, 1.0 - 1e-9)).T
 
 
-def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capacity: int) -> tuple[Packets, np.ndarray]:
+def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capacity: int, pasts: Sequence[Past] = ()) -> tuple[Packets, np.ndarray]:
     """Packets that begin the lead-in, and the number of cells of each subject.
 
     The cells are the founders and, of those that are injected, Binomial(injected, seeding
-    fraction); subclones share them multinomially; the quiescent ones are binomial in each packet.
+    fraction); subclones share them multinomially, mutants of the past of each subject (`pasts`)
+    are taken from the founder clone; the quiescent ones are binomial in each packet.
+
+    Raises:
+        InputError: There are more clones than places for packets.
     """
     host, resolution = experiment.host, experiment.engine.packets
-    rows = len(subjects.labels)
-    counts = np.zeros((2, rows, resolution))
-    clone = np.zeros((rows, resolution), np.int32)
-    z = np.zeros((N_NORMALS, rows, resolution))
+    rows, width = len(subjects.labels), capacity if pasts else experiment.engine.packets
+    counts = np.zeros((2, rows, width))
+    clone, kind = np.zeros((rows, width), np.int32), np.zeros((rows, width), np.int32)
+    z = np.zeros((N_NORMALS, rows, width))
     seeded = np.zeros(rows)
     own = [subject.leukaemia for subject in individuals(experiment, subjects.keys, subjects.leukaemias)]
     for row, (key, leukaemia) in enumerate(zip(subjects.keys, own, strict=True)):
         generator = subject_generator(key, "engraftment")
         seeded[row] = generator.binomial(int(host.injected_cells), host.seeding_fraction) + int(host.founder_cells)
         fractions = [s.fraction for s in leukaemia.subclones.values()]
-        cells = generator.multinomial(int(seeded[row]), [1.0 - sum(fractions), *fractions])
-        shares = np.asarray(_clone_shares(cells[None, :].astype(np.float64), resolution))[0].astype(int)
+        lines = _with_mutants(generator.multinomial(int(seeded[row]), [1.0 - sum(fractions), *fractions]), pasts[row] if pasts else NO_PAST)
+        cells = np.array([line.cells for line in lines], np.float64)
+        shares = np.asarray(_clone_shares(cells[None, :], resolution))[0].astype(int)
+        if shares.sum() > width:
+            raise InputError(f"engine.packets = {resolution}: too few for the {len(lines)} clones of a subject at the start.")
         place = 0
-        for c, (n_cells, n_packets) in enumerate(zip(cells.tolist(), shares.tolist(), strict=True)):
-            if n_cells == 0:
+        for line, n_packets in zip(lines, shares.tolist(), strict=True):
+            if line.cells == 0:
                 continue
             here = slice(place, place + n_packets)
-            dealt = _deal_counts(n_cells, n_packets, generator.random())
+            dealt = _deal_counts(line.cells, n_packets, generator.random())
             quiescent = generator.binomial(dealt.astype(np.int64), leukaemia.growth.quiescent_fraction)
             counts[0, row, here], counts[1, row, here] = dealt - quiescent, quiescent
-            clone[row, here] = c
-            z[:, row, here] = _founder_normals(n_packets, n_cells, generator)
+            clone[row, here], kind[row, here] = line.row, line.kind
+            z[:, row, here] = _founder_normals(n_packets, line.cells, generator)
+            if line.parent >= 0 and line.origins == 1:
+                z[-1, row, here] = z[-1, row, place]  # one cell's competence, which its line keeps
             place += n_packets
-    traits = _expressed(experiment, own, clone, z, n_clones)
+    traits = _expressed(experiment, own, kind, z, n_clones)
     fast = resting_state(traits, cell_params(experiment.cell))
-    kind = clone if experiment.cohort.resistance else ()
-    return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity, kind), seeded
+    kinds = kind if experiment.cohort.resistance else ()
+    return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity, kinds), seeded
 
 
-def _expressed(experiment: Experiment, own: list[Leukaemia], clone: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
+def _with_mutants(cells: np.ndarray, past: Past) -> list[Line]:
+    """Lines of the start: founders and subclones, of which there are `cells`, then mutants, whose cells are taken from the founders."""
+    lines = [Line(row, NO_PARENT, row, int(n), 0.0, 1) for row, n in enumerate(cells)]
+    for line in past.lines:
+        taken = min(line.cells, lines[0].cells)
+        lines[0] = lines[0]._replace(cells=lines[0].cells - taken)
+        if taken:
+            lines.append(line._replace(cells=taken))
+    return lines
+
+
+def _expressed(experiment: Experiment, own: list[Leukaemia], kind: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
     """Traits of the packets of each row's leukaemia at the start, float32 (rows, packets)."""
     amounts: Amounts = _f32(experiment.cell.amounts)
-    reference = experiment.cell.amounts.reference_nm
+    reference, layout = experiment.cell.amounts.reference_nm, clone_layout(experiment)
     per_row = [clone_means(leukaemia, reference, n_clones) for leukaemia in own]
-    mean = only(jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), clone, axis=1), *per_row), factors_of(experiment))
+    if layout.mechanisms:
+        mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
+        per_row = [means_of_kinds(founders, mutation, layout) for founders in per_row]
+    mean = only(jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), kind, axis=1), *per_row), factors_of(experiment))
 
     def column(values: list[float]) -> np.ndarray:
         return np.array(values, np.float32)[:, None]

@@ -17,6 +17,7 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid, Simulation
 from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe, observe_burden
+from abm.models.past import pasts_of, with_past
 from abm.models.xenograft import Xenograft
 from abm.models.xenograft_setup import Rows, build_params, capacity_of, engraft, param_axes, start_rows
 from abm.parameters.experiment import Experiment
@@ -69,8 +70,10 @@ def _simulation(experiment: Experiment, subjects: SubjectTable, layout: CloneLay
     params = build_params(experiment, rows, layout.founders, trial_grid(experiment).times)
     model = Xenograft(n_clones=layout.n_clones, layout=layout)
     if carry is None:
-        packets, seeded = engraft(experiment, subjects, layout.founders, capacity_of(experiment))
-        carry = start_carry(model, packets, start_rows(params, experiment, seeded, treated=False))
+        pasts = pasts_of(experiment, subjects, layout)
+        packets, seeded = engraft(experiment, subjects, layout.founders, capacity_of(experiment), pasts)
+        start = start_rows(params, experiment, seeded, treated=False)
+        carry = start_carry(model, packets, start._replace(clones=with_past(start.clones, pasts)) if pasts else start)
     engine = experiment.engine
     return Simulation(model, engine.packets, params, param_axes(params), rows.keys, carry, grid, phase=PHASE_LEAD_IN, devices=engine.devices, step=step)
 

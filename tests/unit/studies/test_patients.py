@@ -182,12 +182,12 @@ def test_leukaemias_reach_their_burdens_when_growth_theory_says() -> None:
 
 
 def test_mutants_at_diagnosis_follow_luria_and_delbruck() -> None:
-    """Mutants that arose on the way from the founders: their mean share, and the chance of none.
+    """Mutants that arose on the way from one cell: the chance of none, and what the lead-in adds to their mean share.
 
-    Neutral mutants at u per division of cells that divide at b and die at d: the share after t
-    days has the mean u b t.  Of N cells grown from N0, none is a mutant with probability
-    exp(-u N (b/d) ln[(b - d N0/N) / (b - d)]) (Iwasa, Nowak & Michor 2006, doi:10.1534/genetics.105.049791),
-    up to the chance of growth, below 2 % at 200 founders.
+    Of N cells grown from one, none is a mutant with probability exp(-u N (b/d) ln[b / (b - d)]) (Iwasa, Nowak &
+    Michor 2006, doi:10.1534/genetics.105.049791), up to the chance of growth, below 2 % here. The first 200 cells
+    are the past of the founders (`abm.models.past`). Neutral mutants at u per division of cells that divide at b
+    gain the share u b in a day of those that are none.
     """
     u, founders, rows = 1.0e-4, 200.0, 600
     e, lead_in = grown(
@@ -204,8 +204,11 @@ def test_mutants_at_diagnosis_follow_luria_and_delbruck() -> None:
     b, d = growth.net_per_day + growth.death_per_day, growth.death_per_day
     cells = np.asarray(lead_in.carry.tally.cells).sum(2).astype(float)
     total, mutants = cells.sum(1), cells[:, clone_layout(e).founders :].sum(1)
-    false_alarm.student(mutants / total - u * b * lead_in.randomised_day, 0.0, what="share of mutants, beyond its mean")
-    none = np.exp(-u * total * (b / d) * np.log((b - d * founders / total) / (b - d)))
+    before = np.asarray(lead_in.looks[0].tally.cells).sum(2)[:, clone_layout(e).founders :].sum(1) / founders
+    assert before.max() > 0.0
+    gained = mutants / total - before - (1.0 - before) * -np.expm1(-u * b * lead_in.randomised_day)
+    false_alarm.student(gained, 0.0, what="share of mutants, beyond its mean")
+    none = np.exp(-u * total * (b / d) * np.log(b / (b - d)))
     assert 0.2 < none.mean() < 0.8
     false_alarm.proportion(int((mutants == 0).sum()), rows, float(none.mean()), allowed=0.02, what="no mutant at diagnosis")
 
