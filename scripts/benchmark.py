@@ -37,9 +37,10 @@ def main(overrides: list[str]) -> None:
 
     from abm.engine.program import start_carry
     from abm.engine.simulate import Simulation, make_grid
+    from abm.models.engraftment import engraft
     from abm.models.observation import observe
     from abm.models.xenograft import Xenograft
-    from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, engraft, param_axes, start_rows
+    from abm.models.xenograft_setup import Rows, build_params, capacity_for, clone_mechanisms, param_axes, start_rows
     from abm.studies.grids import step_hours
     from abm.subject import SubjectTable, cohort_subjects
 

@@ -14,7 +14,7 @@ from abm.config.compose import compose
 from abm.engine.batches import Batches
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import make_grid
-from abm.models import xenograft_setup
+from abm.models import engraftment, xenograft_setup
 from abm.models.xenograft import Xenograft
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Subclone
@@ -93,7 +93,7 @@ def small_simulation(
     params = xenograft_setup.build_params(experiment, rows, layout.founders, grid.times)
     model = Xenograft(n_clones=layout.n_clones, layout=layout)
     if carry is None:
-        packets, seeded = xenograft_setup.engraft(experiment, subjects, layout.founders, capacity or xenograft_setup.capacity_of(experiment))
+        packets, seeded = engraftment.engraft(experiment, subjects, layout.founders, capacity or xenograft_setup.capacity_of(experiment))
         carry = start_carry(model, jax.tree.map(lambda x: np.asarray(x)[source], packets), xenograft_setup.start_rows(params, experiment, seeded[source]))
     return Batches(batches or max(1, len(source) // 2), model, engine.packets, params, xenograft_setup.param_axes(params), rows.keys, carry, grid, step=step)
 

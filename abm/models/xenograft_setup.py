@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,26 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
 
-from abm.biology.heredity import N_NORMALS, express, mean_traits
-from abm.biology.intracellular import resting_state
+from abm.biology.heredity import mean_traits
 from abm.biology.proliferation import balanced_growth
 from abm.cells import Traits
-from abm.engine.clones import NO_PARENT, CloneLayout, empty_table
+from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
-from abm.engine.packets import Packets, new_packets
-from abm.engine.packing import clone_shares
-from abm.engine.sobol import sobol_points
-from abm.errors import InputError
 from abm.models.donors import donor_params, no_donors
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.growth_factors import growth_folds
 from abm.models.healthy import healthy_at_rest, healthy_params
 from abm.models.individuals import Individual, individuals
 from abm.models.mutation import means_of_kinds, mutation_params
-from abm.models.past import NO_PAST, Line, Past
 from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
-from abm.parameters.cell import Amounts, Cell
+from abm.parameters.cell import Cell
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Leukaemia
 from abm.pharmacology.action import TargetTable, free_factor, target_table
@@ -39,14 +32,9 @@ from abm.pharmacology.covariates import host_pharmacokinetics
 from abm.pharmacology.exposure import ROW_AXIS, ExposurePlan, concentration_nm, plan_exposure
 from abm.pharmacology.plan_shapes import with_room
 from abm.pharmacology.regimen import Dose, expand, track_names
-from abm.streams import subject_generator, subject_uniforms
-from abm.subject import SubjectTable
+from abm.streams import subject_uniforms
 
 FOUNDER = "founder"
-
-# Compiled as a whole: operation by operation they would take seconds to start.
-_express = jax.jit(express)
-_clone_shares = jax.jit(clone_shares, static_argnums=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,95 +259,6 @@ def start_rows(params: XenograftParams, experiment: Experiment, burden: np.ndarr
         track=params.first_track,
         donors=no_donors(rows, len(experiment.lineages), experiment.engine.strata) if params.healthy and params.healthy.donors else (),
     )
-
-
-def _deal_counts(total: int, parts: int, offset: float) -> np.ndarray:
-    """Whole cells in `parts` nearly equal packets by systematic rounding."""
-    return np.diff(np.floor(np.arange(parts + 1) * (total / parts) + offset))
-
-
-def _founder_normals(n: int, cells: int, generator: np.random.Generator) -> np.ndarray:
-    """Normals of n packets, (7, n): independent where every packet is a cell, else jittered strata of a Sobol set."""
-    if cells <= n:
-        return generator.standard_normal((N_NORMALS, n))
-    points = sobol_points(N_NORMALS, n, seed=11)
-    shifted = np.mod(points + generator.random(N_NORMALS), 1.0)
-    return ndtri(np.clip(shifted, 1e-9, 1.0 - 1e-9)).T
-
-
-def engraft(experiment: Experiment, subjects: SubjectTable, n_clones: int, capacity: int, pasts: Sequence[Past] = ()) -> tuple[Packets, np.ndarray]:
-    """Packets that begin the lead-in, and the number of cells of each subject.
-
-    The cells are the founders and, of those that are injected, Binomial(injected, seeding
-    fraction); subclones share them multinomially, mutants of the past of each subject (`pasts`)
-    are taken from the founder clone; the quiescent ones are binomial in each packet.
-
-    Raises:
-        InputError: There are more clones than places for packets.
-    """
-    host, resolution = experiment.host, experiment.engine.packets
-    rows, width = len(subjects.labels), capacity if pasts else experiment.engine.packets
-    counts = np.zeros((2, rows, width))
-    clone, kind = np.zeros((rows, width), np.int32), np.zeros((rows, width), np.int32)
-    z = np.zeros((N_NORMALS, rows, width))
-    seeded = np.zeros(rows)
-    own = [subject.leukaemia for subject in individuals(experiment, subjects.keys, subjects.leukaemias)]
-    for row, (key, leukaemia) in enumerate(zip(subjects.keys, own, strict=True)):
-        generator = subject_generator(key, "engraftment")
-        seeded[row] = generator.binomial(int(host.injected_cells), host.seeding_fraction) + int(host.founder_cells)
-        fractions = [s.fraction for s in leukaemia.subclones.values()]
-        lines = _with_mutants(generator.multinomial(int(seeded[row]), [1.0 - sum(fractions), *fractions]), pasts[row] if pasts else NO_PAST)
-        cells = np.array([line.cells for line in lines], np.float64)
-        shares = np.asarray(_clone_shares(cells[None, :], resolution))[0].astype(int)
-        if shares.sum() > width:
-            raise InputError(f"engine.packets = {resolution}: too few for the {len(lines)} clones of a subject at the start.")
-        place = 0
-        for line, n_packets in zip(lines, shares.tolist(), strict=True):
-            if line.cells == 0:
-                continue
-            here = slice(place, place + n_packets)
-            dealt = _deal_counts(line.cells, n_packets, generator.random())
-            quiescent = generator.binomial(dealt.astype(np.int64), leukaemia.growth.quiescent_fraction)
-            counts[0, row, here], counts[1, row, here] = dealt - quiescent, quiescent
-            clone[row, here], kind[row, here] = line.row, line.kind
-            z[:, row, here] = _founder_normals(n_packets, line.cells, generator)
-            if line.parent >= 0 and line.origins == 1:
-                z[-1, row, here] = z[-1, row, place]  # one cell's competence, which its line keeps
-            place += n_packets
-    traits = _expressed(experiment, own, kind, z, n_clones)
-    fast = resting_state(traits, cell_params(experiment.cell))
-    kinds = kind if experiment.cohort.resistance else ()
-    return new_packets([counts[0], counts[1], np.zeros_like(counts[0])], clone, traits, fast, capacity, kinds), seeded
-
-
-def _with_mutants(cells: np.ndarray, past: Past) -> list[Line]:
-    """Lines of the start: founders and subclones, of which there are `cells`, then mutants, whose cells are taken from the founders."""
-    lines = [Line(row, NO_PARENT, row, int(n), 0.0, 1) for row, n in enumerate(cells)]
-    for line in past.lines:
-        taken = min(line.cells, lines[0].cells)
-        lines[0] = lines[0]._replace(cells=lines[0].cells - taken)
-        if taken:
-            lines.append(line._replace(cells=taken))
-    return lines
-
-
-def _expressed(experiment: Experiment, own: list[Leukaemia], kind: np.ndarray, z: np.ndarray, n_clones: int) -> Traits:
-    """Traits of the packets of each row's leukaemia at the start, float32 (rows, packets)."""
-    amounts: Amounts = _f32(experiment.cell.amounts)
-    reference, layout = experiment.cell.amounts.reference_nm, clone_layout(experiment)
-    per_row = [clone_means(leukaemia, reference, n_clones) for leukaemia in own]
-    if layout.mechanisms:
-        mutation = mutation_params([experiment.mechanisms[name] for name in experiment.cohort.resistance], layout)
-        per_row = [means_of_kinds(founders, mutation, layout) for founders in per_row]
-    mean = only(jax.tree.map(lambda *values: np.take_along_axis(np.stack(values), kind, axis=1), *per_row), factors_of(experiment))
-
-    def column(values: list[float]) -> np.ndarray:
-        return np.array(values, np.float32)[:, None]
-
-    traits_of = [leukaemia.traits for leukaemia in own]
-    competence_cv, set_point_cv = column([t.bmf_competence_cv for t in traits_of]), column([t.set_point_cv for t in traits_of])
-    expressed: Traits = _express(mean, list(z.astype(np.float32)), amounts, competence_cv, set_point_cv)
-    return expressed
 
 
 def capacity_of(experiment: Experiment) -> int:

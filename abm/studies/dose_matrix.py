@@ -18,9 +18,10 @@ from abm.engine.devices import batches_of
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid
 from abm.errors import RunFault, Stopped
+from abm.models.engraftment import engraft
 from abm.models.observation import Observation, observe
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import build_params, capacity_of, clone_layout, param_axes, start_rows
 from abm.output.result import RunResult
 from abm.parameters.experiment import Experiment
 from abm.studies.context import Context

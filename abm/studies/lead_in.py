@@ -15,11 +15,12 @@ from abm.biology.trafficking import BLOOD
 from abm.engine.clones import CloneLayout
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid, Simulation
+from abm.models.engraftment import engraft
 from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe, observe_burden
 from abm.models.past import pasts_of, with_past
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.readouts.blood import human_cd45_fraction
 from abm.streams import PHASE_LEAD_IN

@@ -15,8 +15,9 @@ from abm.engine.devices import leading_rows
 from abm.engine.packets import total_count
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation, make_grid
+from abm.models.engraftment import engraft
 from abm.models.xenograft import Xenograft, XenograftParams
-from abm.models.xenograft_setup import Rows, build_params, capacity_for, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_for, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.parameters.robustness import Robustness
 from abm.studies.robustness_claims import burden_at

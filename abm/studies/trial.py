@@ -21,6 +21,7 @@ from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Grid
 from abm.engine.transition import MAX_BIRTHS_PER_STEP
 from abm.errors import InputError, RunFault
+from abm.models.engraftment import engraft
 from abm.models.healthy import without_books
 from abm.models.individuals import individuals
 from abm.models.observation import Observation, observe
@@ -32,7 +33,6 @@ from abm.models.xenograft_setup import (
     clone_layout,
     clone_mechanisms,
     drugs_given,
-    engraft,
     param_axes,
     sanctuary_names,
     start_rows,

@@ -19,9 +19,10 @@ from abm.config.compose import compose
 from abm.engine.devices import configure_jax
 from abm.engine.program import start_carry
 from abm.engine.simulate import Simulation, make_grid
+from abm.models.engraftment import engraft
 from abm.models.observation import observe
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, param_axes, start_rows
 from abm.parameters.drug import Drug, Pharmacokinetics
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Arm, DoseEvent, Regimen

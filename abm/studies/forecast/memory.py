@@ -17,9 +17,10 @@ import jax
 import numpy as np
 
 from abm.engine.program import Carry, start_carry
+from abm.models.engraftment import engraft
 from abm.models.observation import observe
 from abm.models.xenograft import Xenograft, XenograftParams
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.studies.forecast.record import Memory, PacketForecast
 from abm.studies.grids import trial_batches, trial_grid

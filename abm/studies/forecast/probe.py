@@ -15,9 +15,10 @@ import numpy as np
 
 from abm.engine.program import start_carry
 from abm.engine.simulate import Simulation, make_grid
+from abm.models.engraftment import engraft
 from abm.models.observation import observe_burden
 from abm.models.xenograft import Xenograft
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, param_axes, start_rows
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, param_axes, start_rows
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Arm, Regimen
 from abm.subject import cohort_subjects

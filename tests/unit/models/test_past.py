@@ -13,8 +13,9 @@ from abm.config.compose import compose
 from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.devices import configure_jax
 from abm.errors import InputError
+from abm.models.engraftment import engraft
 from abm.models.past import NO_PAST, Law, Past, grown_from_one_cell, pasts_of, with_past
-from abm.models.xenograft_setup import capacity_of, clone_layout, engraft
+from abm.models.xenograft_setup import capacity_of, clone_layout
 from abm.parameters.experiment import Experiment
 from abm.parameters.leukaemia import Growth
 from abm.records import enable_pytrees

@@ -20,9 +20,10 @@ enable_pytrees()
 import jax  # noqa: E402
 
 from abm.engine.program import start_carry  # noqa: E402
+from abm.models.engraftment import engraft  # noqa: E402
 from abm.models.observation import observe  # noqa: E402
 from abm.models.xenograft import Xenograft  # noqa: E402
-from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, engraft, start_rows  # noqa: E402
+from abm.models.xenograft_setup import Rows, build_params, capacity_of, clone_layout, start_rows  # noqa: E402
 from abm.parameters.experiment import Experiment  # noqa: E402
 from abm.studies.context import Context  # noqa: E402
 from abm.studies.dispatch import run_experiment  # noqa: E402
