@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 
 class Traits(NamedTuple):
@@ -109,9 +110,16 @@ class Drive(NamedTuple):
     cytotoxic_quiescent: jax.Array  # 1/d
     thiopurine_cycling: jax.Array | None = None  # 1/d, None where no drug of the run is a thiopurine
     thiopurine_quiescent: jax.Array | None = None  # 1/d
+    progenitor_excess: jax.Array | None = None  # 1/d, hazard of healthy progenitors less that of leukaemic cells, None where no drug tells them apart
     growth_effect: jax.Array | None = None  # 1, float64 (rows, drugs), share of the largest effect of every growth factor on its lineage
 
 
 def with_thiopurines(cytotoxic: jax.Array, thiopurine: jax.Array | None) -> jax.Array:
     """Hazard of a cell that responds to thiopurines as to other cytotoxic drugs, 1/d."""
     return cytotoxic if thiopurine is None else cytotoxic + thiopurine
+
+
+def progenitor_hazard(drive: Drive) -> jax.Array:
+    """Cytotoxic hazard of healthy dividing progenitors, 1/d; those spared altogether may be a rounding error off zero before the limit."""
+    hazard = with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)
+    return hazard if drive.progenitor_excess is None else jnp.maximum(hazard + drive.progenitor_excess, 0.0)

@@ -76,7 +76,7 @@ class LineageReference:
         progenitor, blood = state == PROGENITOR, state == BLOOD
         excess = np.maximum(self.inside.apoptosis(cells) - cells["rest"], 0.0)
         out = np.zeros((3, state.size))
-        out[DEATH] = np.where(progenitor, excess + self.inside.cytotoxic()[0], 0.0)
+        out[DEATH] = np.where(progenitor, excess + self.inside.cytotoxic_to_progenitors(), 0.0)
         out[DEATH] += np.where(blood, 1.0 / lin.blood_life_days + (excess if lin.blood_cells is not None else 0.0), 0.0)
         slowing = 1.0 - self.inside.cell.proliferation.slowing_max * cells["phi"]
         division = self.transit_per_day * (1.0 - lin.upstream_fraction) * slowing * self.feedback[cells["subject"]] * self.crowding
@@ -121,6 +121,8 @@ class LineageReference:
                 self.advance(cells, 24.0 * now)
                 blood = np.bincount(cells["subject"][cells["state"] == BLOOD], minlength=subjects)
                 self.feedback = np.minimum((self.baseline_cells / np.maximum(blood, 1e-9)) ** lin.feedback_exponent, lin.feedback_max)
+                dividing = np.bincount(cells["subject"][cells["state"] == PROGENITOR], minlength=subjects)
+                self.feedback = self.feedback * np.minimum((self.progenitors / np.maximum(dividing, 1e-9)) ** lin.niche_exponent, lin.feedback_max)
                 self.crowding = self.crowding_at(now)
                 expected = self.transit_per_day * lin.upstream_fraction * self.progenitors * self.crowding * dt
                 joining = self.new_cells(np.repeat(np.arange(subjects), self.rng.poisson(expected, subjects)), PROGENITOR)

@@ -165,6 +165,10 @@ class Machinery:
         each = [(t.max_per_day * hill(c, t.ec50_nm, t.hill), t.quiescent_factor) for t, c in self._targets("cytotoxic")]
         return float(sum(h for h, _ in each)), float(sum(h * q for h, q in each))
 
+    def cytotoxic_to_progenitors(self) -> float:
+        """Hazard (1/d) of a healthy dividing progenitor."""
+        return float(sum(t.progenitor_factor * t.max_per_day * hill(c, t.ec50_nm, t.hill) for t, c in self._targets("cytotoxic")))
+
     # traits
 
     def _factor(self, cv: float, n: int) -> Array:

@@ -1,12 +1,15 @@
 """Healthy blood: rates of progenitors, maturation and blood cells, with feedback.
 
-    division hazard of a progenitor  k_tr (1 - phi) (1 - g_max Phi) F crowding
+    division hazard of a progenitor  k_tr (1 - phi) (1 - g_max Phi) F N crowding
     F = min((baseline / blood)^gamma, F_max),      k_tr = 4 / transit time
+    N = min((P0 / P)^nu, F_max),                   P progenitors, P0 at rest
 
 Progenitors mature at k_tr, are fed from stem cells at k_tr phi P0 crowding, and die of
 the same apoptosis as leukaemic cells: the hazard beyond their resting one, which is part
 of the normal turnover.  In the deterministic limit with a direct effect on division the
-chain is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).  Where
+chain, with nu = 0 and phi = 0, is the model of Friberg et al. 2002 (doi:10.1200/JCO.2002.02.140).
+Blood cells that live for weeks tell late how few progenitors are left; in lineages of such
+cells the progenitors' own feedback N keeps the chain from swinging.  Where
 stem cells are followed (`abm.models.stem_cells`), the feed is in proportion to them.  Does
 not model: the spleen.
 """

@@ -43,6 +43,7 @@ class Body(NamedTuple):
     gamma: Any
     feedback_max: Any
     upstream: Any
+    niche: Any
     leukocytes: Any  # healthy leukocytes that each lineage stands for at rest, in cells
 
 
@@ -68,6 +69,7 @@ def body_of(rows: list[tuple[Experiment, Leukaemia]]) -> Body:
                 [line.feedback_exponent for line in lines],
                 [line.feedback_max for line in lines],
                 [line.upstream_fraction for line in lines],
+                [line.niche_exponent for line in lines],
                 white,
             )
         )
@@ -97,6 +99,7 @@ def _grow(body: Body, seeded: jax.Array, steps: int) -> tuple[jax.Array, jax.Arr
         log_burden, cells = y  # cells over rest: (progenitors, stages, blood), rows, lineages
         left = crowding(jnp.exp(log_burden), body.half)[:, None]
         lack = feedback(cells[-1], jnp.ones_like(cells[-1]), body.gamma, body.feedback_max)
+        lack = lack * feedback(cells[0], jnp.ones_like(cells[0]), body.niche, body.feedback_max)
         made = left * (body.upstream + (1.0 - body.upstream) * lack * cells[0])
         chain = body.k_tr * (jnp.concatenate([made[None], cells[:-2]]) - cells[:-1])
         return net(log_burden), jnp.concatenate([chain, ((cells[-2] - cells[-1]) / body.life)[None]])

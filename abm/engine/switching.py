@@ -94,7 +94,7 @@ def switch(
         rule: What is static.
         packets: State right after a draw.
         table: Clone table.
-        on, off: Hazards of the mechanisms `rule.layout.switching`, 1/d, float64 (switches,).
+        on, off: Hazards of the mechanisms `rule.layout.switching`, 1/d, float64 (switches,), or (switches, rows, 1) where they differ between rows.
         words: Words of a stream for every packet.
         days: Length of the window.
         day: Time, d; float64 scalar.

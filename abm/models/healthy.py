@@ -25,7 +25,7 @@ from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_haza
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Drive, FastState, Traits, scaled, share_felt, with_thiopurines
+from abm.cells import Drive, FastState, Traits, progenitor_hazard, scaled, share_felt
 from abm.engine.sobol import sobol_points
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.models.donors import expected_donors
@@ -54,6 +54,7 @@ class HealthyParams(NamedTuple):
     bim_response: jax.Array  # (1, lineages * 2 * strata) float32, share of the induction of BIM that is felt
     traits: Traits  # (1, lineages * 2 * strata) float32: progenitors then blood of each lineage
     resting_hazard: jax.Array  # as traits
+    niche: Any = ()  # exponent of the progenitors' own feedback; () where it is 0 in all lineages
     stem: Any = ()  # `abm.models.stem_cells.StemParams`; () where lineages are fed at a constant rate
     growth: Any = ()  # `abm.models.growth_factors.GrowthFolds`; () where no drug is a growth factor
     donors: Any = ()  # `abm.models.donors.DonorParams`; () where nothing is transfused
@@ -152,6 +153,7 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
         bim_response=jnp.asarray([np.repeat([ln.bim_response for ln in items], 2 * strata)], jnp.float32),
         traits=traits,
         resting_hazard=resting_hazard(resting_state(traits, cell), traits, cell),
+        niche=column([ln.niche_exponent for ln in items]) if any(ln.niche_exponent for ln in items) else (),
         stem=() if stem_cells is None else stem_params(stem_cells, cell, jax.tree.map(lambda x: x[None, :], _traits_of(stem_cells.traits, cell, z))),
     )
 
@@ -237,7 +239,7 @@ def advance_healthy(
     fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0)).reshape(rows, lineages, 2, strata)
     slowing = rates.slowing.reshape(rows, lineages, 2, strata)[:, :, 0]
-    killed = excess[:, :, 0] + with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)[:, :, None] * params.cytotoxic
+    killed = excess[:, :, 0] + progenitor_hazard(drive)[:, :, None] * params.cytotoxic
     dying = (f32(1.0 / params.life)[:, :, None] + excess[:, :, 1] * params.killable) * h32
 
     blood_exposure = span.blood_exposure + dying
@@ -251,6 +253,8 @@ def advance_healthy(
             new + expected_donors(donors, params.donors, blood_exposure, span.days + h),
         )
     factor = feedback(0.5 * (old + new), params.baseline, params.exponent, params.feedback_max) * crowding_factor
+    if not isinstance(params.niche, tuple):
+        factor = factor * feedback(_expected_progenitors(state, params), params.at_rest, params.niche, params.feedback_max)
     if params.growth:
         factor = factor * fold_felt(params.growth.division, drive.growth_effect)
     division = f32(params.k_tr * (1.0 - params.upstream) * factor)[:, :, None] * slowing
@@ -273,6 +277,17 @@ def advance_healthy(
 def _expected_blood(blood: jax.Array, exposure: jax.Array) -> jax.Array:
     """Blood cells of the last draw that are expected to live, float64 (rows, lineages); rounded, so that the sum is free of order."""
     return sum_strata(jnp.rint(blood * jnp.exp(-exposure).astype(jnp.float64)))
+
+
+def fed_cells(params: HealthyParams, span: Span, strata: int) -> jax.Array:
+    """Cells that stem cells are expected to have fed into each stratum since the last draw, float64 (rows, lineages, 1)."""
+    return (params.k_tr * params.upstream * params.at_rest * span.production / strata)[:, :, None]
+
+
+def _expected_progenitors(state: HealthyState, params: HealthyParams) -> jax.Array:
+    """Progenitors that are expected at the start of a step, float64 (rows, lineages); half of the cells fed arrive before the span, half after it."""
+    half = 0.5 * fed_cells(params, state.span, state.progenitors.shape[2])
+    return sum_strata(jnp.rint((state.progenitors + half) * state.span.law.x.astype(jnp.float64) + half))
 
 
 def _expected_arrivals(state: HealthyState, params: HealthyParams, k_tr: jax.Array, h: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -18,7 +18,7 @@ from jax import lax
 
 from abm.biology.haematopoiesis import TRANSIT_STAGES
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, uniform
-from abm.models.healthy import HealthyParams, HealthyState, competence_levels, deal, f32, new_span, sum_strata
+from abm.models.healthy import HealthyParams, HealthyState, competence_levels, deal, f32, fed_cells, new_span, sum_strata
 from abm.models.stem_cells import StemState
 from abm.parameters.cell import Amounts
 from abm.streams import STREAM_HEALTHY, STREAM_STEM, stacked_words
@@ -43,7 +43,7 @@ def draw_healthy(
     _, lineages, strata = state.progenitors.shape
     bits = _words(subject, phase, step, lineages, strata, STREAM_HEALTHY)
     # Half of the cells fed from stem cells arrive before the interval and half after it.
-    fed_mean = jnp.broadcast_to((params.k_tr * params.upstream * params.at_rest * span.production / strata)[:, :, None], state.progenitors.shape)
+    fed_mean = jnp.broadcast_to(fed_cells(params, span, strata), state.progenitors.shape)
     hidden_mean = hidden_pairs(span.law).astype(jnp.float64) * (state.progenitors + 0.5 * fed_mean)
     hidden, fed = _parts(poisson(bits(2, 2 * strata), jnp.concatenate([hidden_mean, fed_mean], axis=2), rolled=True), (strata, strata))
     fed_before = jnp.floor(0.5 * fed)

@@ -46,6 +46,11 @@ class Individual:
         return self.factors["chemosensitivity"]
 
     @property
+    def tolerance(self) -> float:
+        """Factor on the hazards of switching to reversible states."""
+        return self.factors["tolerance"]
+
+    @property
     def start_burden(self) -> float:
         """Factor on the burden at which the trial starts."""
         return self.factors["start_burden"]

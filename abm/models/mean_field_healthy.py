@@ -20,7 +20,7 @@ from abm.biology.haematopoiesis import TRANSIT_STAGES, feedback, maturation_haza
 from abm.biology.heredity import express, mean_traits
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
 from abm.biology.kinetics import relax
-from abm.cells import Traits, share_felt, with_thiopurines
+from abm.cells import Traits, progenitor_hazard, share_felt
 from abm.engine.mean_field import redraw, spread_rows, stacked
 from abm.models.mean_field_xenograft import row_drive, row_targets
 from abm.parameters.cell import Cell, CellTraits
@@ -37,6 +37,7 @@ class HealthyTwin(NamedTuple):
     life: Any
     exponent: Any
     feedback_max: Any
+    niche: Any  # exponent of the progenitors' own feedback
     upstream: Any
     killable: Any  # 1 where drugs kill blood cells, else 0
     cytotoxic: Any  # factor on the cytotoxic hazard of progenitors
@@ -73,6 +74,7 @@ def build_healthy_twin(lineages: list[list[Lineage]], cells: list[Cell], drugs: 
         life=numbers.blood_life_days,
         exponent=numbers.feedback_exponent,
         feedback_max=numbers.feedback_max,
+        niche=numbers.niche_exponent,
         upstream=numbers.upstream_fraction,
         killable=np.array([[0.0 if ln.blood_cells is None else 1.0] for ln in flat]),
         cytotoxic=numbers.cytotoxic_factor,
@@ -119,16 +121,19 @@ def _simulate(twin: HealthyTwin, course: jax.Array, crowd: jax.Array, h: jax.Arr
 
     def step(state: Any, given: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
         mean_nm, left = given[0], given[1][:, None]
-        fast, occupied, pool, transit, blood, before = state
+        fast, occupied, pool, transit, blood, before, before_pool = state
         action, occupied = row_drive(mean_nm, occupied, targets, cell.mtorc1, h)
         action = action._replace(bim_fold=share_felt(action.bim_fold, twin.bim_response))
         fast, rates = advance_cells(fast, both, action, cell, h)
         excess = jnp.maximum(rates.death - at_rest, 0.0)
         count = _average(blood)
         middle = jnp.maximum(count + 0.5 * (count - before), 1e-12)
+        number = _average(pool)
+        progenitors = jnp.maximum(number + 0.5 * (number - before_pool), 1e-12)
         factor = feedback(middle, jnp.ones_like(middle), twin.exponent, twin.feedback_max) * left
+        factor = factor * feedback(progenitors, jnp.ones_like(middle), twin.niche, twin.feedback_max)
         division = twin.k_tr * (1.0 - twin.upstream) * rates.slowing[:, :points] * factor
-        net = (division - twin.k_tr - excess[:, :points] - with_thiopurines(action.cytotoxic_cycling, action.thiopurine_cycling) * twin.cytotoxic) * h
+        net = (division - twin.k_tr - excess[:, :points] - progenitor_hazard(action) * twin.cytotoxic) * h
         mixing = 2.0 * cell.amounts.redraw_probability * division
         # Growth by a factor e^net and a constant inflow, integrated exactly.
         fed = left * twin.k_tr * twin.upstream * h * jnp.where(jnp.abs(net) > 1e-8, jnp.expm1(net) / jnp.where(net == 0.0, 1.0, net), 1.0)
@@ -141,9 +146,9 @@ def _simulate(twin: HealthyTwin, course: jax.Array, crowd: jax.Array, h: jax.Arr
             inflow = 0.5 * (stage + stages[-1])
         loss = dying + excess[:, points:] * twin.killable
         blood = spread(relax(blood, inflow * dying / loss, loss, h))
-        return (fast, occupied, grown, stages, blood, count), jnp.mean(blood, axis=1)
+        return (fast, occupied, grown, stages, blood, count, number), jnp.mean(blood, axis=1)
 
     one, full = jnp.ones((rows, 1)), jnp.ones((rows, points))
-    state = (rest, jnp.zeros((rows, course.shape[2])), full, [one] * TRANSIT_STAGES, full, one)
+    state = (rest, jnp.zeros((rows, course.shape[2])), full, [one] * TRANSIT_STAGES, full, one, one)
     _, counts = lax.scan(step, state, (course, crowd))
     return jnp.concatenate([jnp.ones((1, rows)), counts])

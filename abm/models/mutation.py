@@ -87,12 +87,21 @@ def mutate_cells(
 
 
 def switch_cells(
-    layout: CloneLayout, params: MutationParams, means: Traits, packets: Packets, table: CloneTable, words: Words, days: jax.Array, day: jax.Array
+    layout: CloneLayout,
+    params: MutationParams,
+    means: Traits,
+    packets: Packets,
+    table: CloneTable,
+    words: Words,
+    days: jax.Array,
+    day: jax.Array,
+    tolerance: Any = (),
 ) -> tuple[Packets, CloneTable, Switched]:
     """Cells that switch mechanisms on and off in a window of `days` with its middle at `day`.
 
     Args:
         means: Mean traits of the kinds, float32 (rows, kinds).
+        tolerance: Factor on the hazards of switching on, the way into the sanctuary left out, float64 (rows, 1); () = 1.
     """
 
     def convert(traits: Traits, fast: FastState, kind: jax.Array, mechanism: int) -> tuple[Traits, FastState]:
@@ -111,4 +120,8 @@ def switch_cells(
         # A cell whose set point changes keeps its relative mTORC1 activity.
         return changed, fast._replace(mtorc1=fast.mtorc1 * (changed.set_point / traits.set_point))
 
-    return switch(SwitchRule(layout, False, convert), packets, table, jnp.asarray(params.on), jnp.asarray(params.off), words, days, day)
+    on, off = jnp.asarray(params.on), jnp.asarray(params.off)
+    if not isinstance(tolerance, tuple):
+        state = np.array([mechanism != layout.sanctuary for mechanism in layout.switching])[:, None, None]
+        on, off = on[:, None, None] * jnp.where(state, tolerance, 1.0), off[:, None, None]
+    return switch(SwitchRule(layout, False, convert), packets, table, on, off, words, days, day)

@@ -62,6 +62,7 @@ class GrowthParams(NamedTuple):
     quiescent_fraction: Any
     set_point_cv: Any
     chemosensitivity: Any  # factor on cytotoxic hazards
+    tolerance: Any = ()  # factor on the hazards of switching to reversible states, float64 (rows, 1); () where subjects do not differ
 
 
 class XenograftParams(NamedTuple):
@@ -128,6 +129,7 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         cytotoxic_quiescent=action.cytotoxic_quiescent_per_day[:, None],
         thiopurine_cycling=_column(action.thiopurine_cycling_per_day),
         thiopurine_quiescent=_column(action.thiopurine_quiescent_per_day),
+        progenitor_excess=_column(action.progenitor_excess_per_day),
         growth_effect=action.growth_effect,
     )
     return rows._replace(drug_state=step.state, occupied=occupied, record=record), result
@@ -241,7 +243,7 @@ class Xenograft:
         division = params.growth.b_max * space * slowing(packets.fast.phi, params.cell.proliferation) * packets.traits.division_factor
         packets, clones, mutations = mutate_cells(self.layout, params.mutation, packets, rows.clones, division, words, days, day)
         if self.layout.switching:
-            packets, clones, switched = switch_cells(self.layout, params.mutation, params.means, packets, clones, words, days, day)
+            packets, clones, switched = switch_cells(self.layout, params.mutation, params.means, packets, clones, words, days, day, params.growth.tolerance)
             mutations = mutations._replace(arrived=switched.arrived, left=switched.left)
         return rows._replace(clones=clones), packets, mutations
 

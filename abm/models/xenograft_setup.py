@@ -95,15 +95,16 @@ def factors_of(experiment: Experiment) -> tuple[str, ...]:
     return factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
 
 
-def _growth_params(subjects: list[Individual]) -> GrowthParams:
-    """Kinetics of the subject of every row."""
+def _growth_params(subjects: list[Individual], *, differ: bool) -> GrowthParams:
+    """Kinetics of the subject of every row; `differ` says whether cells switch and subjects differ in it."""
     columns = []
     for subject in subjects:
         g = subject.leukaemia.growth
         leave = balanced_growth(g)[1]
         numbers = [subject.division_per_day, g.death_per_day, leave, g.quiescent_to_cycling_per_day, g.quiescent_fraction]
         columns.append([*numbers, subject.leukaemia.traits.set_point_cv, subject.chemosensitivity])
-    return GrowthParams(*(np.array(c, np.float32)[:, None] for c in zip(*columns, strict=True)))
+    growth = GrowthParams(*(np.array(c, np.float32)[:, None] for c in zip(*columns, strict=True)))
+    return growth._replace(tolerance=np.array([[s.tolerance] for s in subjects])) if differ else growth
 
 
 def individual_pk(experiment: Experiment, drugs: list[str], rows: Rows) -> IndividualPk:
@@ -179,7 +180,7 @@ def build_params(experiment: Experiment, rows: Rows, n_clones: int, grid_days: n
                 )
             )
         ),
-        growth=_growth_params(subjects),
+        growth=_growth_params(subjects, differ=bool(layout.switching) and experiment.cohort.variability.tolerance > 0.0),
         means=means,
         healthy=_healthy_params(experiment, cell),
         targets=target_table(experiment.drugs, drugs),

@@ -28,6 +28,7 @@ class Lineage:
     blood_life_days: float = quantity("d", "Mean life in the blood.", above=0.0)
     feedback_exponent: float = quantity("1", "Exponent gamma of the feedback (baseline / count)^gamma on division.", low=0.0, high=2.0)
     feedback_max: float = quantity("1", "Largest feedback factor.", low=1.0)
+    niche_exponent: float = quantity("1", "Exponent nu of the feedback (progenitors at rest / progenitors)^nu on division.", low=0.0, high=2.0, default=0.0)
     upstream_fraction: float = quantity("1", "Share of progenitor production that is fed from stem cells.", low=0.0, high=1.0)
     yield_per_cell: float = quantity("1", "Blood cells that one maturing cell releases.", low=1.0)
     white_cell_share: float = quantity("1", "Share of blood leukocytes that this lineage makes up (0 = not a leukocyte).", low=0.0, high=1.0)

@@ -33,6 +33,7 @@ class Variability:
     growth: float = quantity("1", "CV of the pace of the leukaemia: net growth, death and re-entry into the cycle alike.", low=0.0, high=3.0, default=0.0)
     start_burden: float = quantity("1", "CV of the burden at which the trial starts (start_rule burden).", low=0.0, high=3.0, default=0.0)
     chemosensitivity: float = quantity("1", "CV of the factor on cytotoxic hazards of leukaemic cells.", low=0.0, high=3.0, default=0.0)
+    tolerance: float = quantity("1", "CV of the factor on the hazards of switching to reversible states, as persisters.", low=0.0, high=10.0, default=0.0)
     bim: float = quantity("1", "CV of the leukaemia's mean BIM, its priming.", low=0.0, high=3.0, default=0.0)
     set_point: float = quantity("1", "CV of the leukaemia's mean mTORC1 set point.", low=0.0, high=3.0, default=0.0)
     bmf_competence: float = quantity("1", "CV of the leukaemia's mean BMF competence; a BMF-null one stays null.", low=0.0, high=3.0, default=0.0)

@@ -64,11 +64,12 @@ class TargetTable:
     quiescent_factor: Values
     thiopurine_max_per_day: Values | tuple[()] = ()
     stress_mtorc1_loss: Values | tuple[()] = ()
+    progenitor_excess_per_day: Values | tuple[()] = ()  # hazard of a healthy progenitor less that of a leukaemic cell, at saturation
     growth_inverse_ec50: Values | tuple[()] = ()
     growth_hill: Values | tuple[()] = ()
 
 
-OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss", "growth_inverse_ec50", "growth_hill")
+OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss", "progenitor_excess_per_day", "growth_inverse_ec50", "growth_hill")
 
 
 class Drive(NamedTuple):
@@ -83,6 +84,7 @@ class Drive(NamedTuple):
     cytotoxic_quiescent_per_day: jax.Array
     thiopurine_cycling_per_day: jax.Array | None = None  # None: no thiopurine among the drugs
     thiopurine_quiescent_per_day: jax.Array | None = None
+    progenitor_excess_per_day: jax.Array | None = None  # hazard of healthy progenitors less that of leukaemic cells; None: alike for every drug
     growth_effect: jax.Array | None = None  # float64 (rows, drugs), share of the largest effect; None: no growth factor among the drugs
 
 
@@ -95,7 +97,7 @@ def target_table(drugs: Mapping[str, Drug], order: Sequence[str]) -> TargetTable
     """Collect the targets of the drugs, in the order of the exposure arrays, with NumPy arrays."""
     columns = [_column(drugs[name]) for name in order]
     names = [field.name for field in dataclasses.fields(TargetTable)]
-    present = [name for name in names if name not in OPTIONAL or any(column.get(name, 0.0) > 0.0 for column in columns)]
+    present = [name for name in names if name not in OPTIONAL or any(column.get(name, 0.0) != 0.0 for column in columns)]
     return TargetTable(**{name: np.array([column.get(name, _absent(name)) for column in columns], dtype=np.float64) for name in present})
 
 
@@ -124,6 +126,7 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
         cytotoxic_quiescent_per_day=_total(cytotoxic * table.quiescent_factor),
         thiopurine_cycling_per_day=None if thiopurine is None else _total(thiopurine),
         thiopurine_quiescent_per_day=None if thiopurine is None else _total(thiopurine * table.quiescent_factor),
+        progenitor_excess_per_day=None if isinstance(table.progenitor_excess_per_day, tuple) else _total(table.progenitor_excess_per_day * affected),
         growth_effect=growing,
     )
 
@@ -219,6 +222,7 @@ def _column(drug: Drug) -> dict[str, float]:
                 largest = "thiopurine_max_per_day" if target.family == "thiopurine" else "cytotoxic_max_per_day"
                 column |= {largest: target.max_per_day, "cytotoxic_inverse_ec50": 1.0 / target.ec50_nm}
                 column |= {"cytotoxic_hill": target.hill, "quiescent_factor": target.quiescent_factor}
+                column |= {"progenitor_excess_per_day": target.max_per_day * (target.progenitor_factor - 1.0)}
             case GrowthFactor():
                 column |= {"growth_inverse_ec50": 1.0 / target.ec50_nm, "growth_hill": target.hill}
     return column

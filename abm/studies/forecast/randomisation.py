@@ -46,6 +46,7 @@ def blood_rate(lineage: Lineage, factor: float, state: np.ndarray) -> np.ndarray
     k_tr = float(maturation_hazard(lineage.transit_time_days))
     progenitors, blood = state[0], state[-1]
     lack = float(feedback(*scalars(blood, 1.0, lineage.feedback_exponent, lineage.feedback_max)))
+    lack = lack * float(feedback(*scalars(progenitors, 1.0, lineage.niche_exponent, lineage.feedback_max)))
     made = factor * (lineage.upstream_fraction + (1.0 - lineage.upstream_fraction) * lack * progenitors)
     matured = k_tr * (state[:-2] - state[1:-1])
     return np.array([k_tr * (made - progenitors), *matured, (state[-2] - blood) / lineage.blood_life_days])

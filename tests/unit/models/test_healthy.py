@@ -28,6 +28,7 @@ CELL = cell_params(GIVEN.cell)
 ROWS, STRATA = 32, 16
 REFERENCES = 40
 VOLUME, BLOOD = 2e-7, 200.0  # litres, neutrophils in balance
+POISON = Cytotoxic(max_per_day=2.0, ec50_nm=1.0, hill=1.0, quiescent_factor=1.0, progenitor_factor=0.5)
 
 
 def row_drive(rows: int, **values: float) -> Drive:
@@ -156,16 +157,18 @@ def test_dealing_keeps_every_cell(total: float, offset: float) -> None:
 @pytest.mark.parametrize("per_day", [2, 24])
 @pytest.mark.parametrize("drugged", [False, True])
 def test_agrees_with_one_cell_at_a_time(drugged: bool, per_day: int) -> None:
-    """Means over six days, at rest and under a cytotoxic hazard of 0.5 1/d, against the reference of one lineage."""
+    """Means over six days against the reference of one lineage: at rest, and with a cytotoxic hazard of 0.5 1/d, half of what leukaemic cells feel,
+    and a feedback of the progenitors' own."""
     days = [0.0, 2.0, 6.0]
-    kill = Targets(bh3=None, mtorc1=None, stress=None, bim=None, cytotoxic=Cytotoxic(max_per_day=1.0, ec50_nm=1.0, hill=1.0, quiescent_factor=1.0))
+    kill = Targets(bh3=None, mtorc1=None, stress=None, bim=None, cytotoxic=POISON)
     drug = Drug(label="x", matrix="plasma", molar_mass_g_per_mol=1.0, pharmacokinetics={}, targets=kill)
-    given = dataclasses.replace(GIVEN, drugs={"x": drug})
+    niche = {"lineage__niche_exponent": 0.3} if drugged else {}
+    given = dataclasses.replace(changed(GIVEN, **niche), drugs={"x": drug})
     exposure = constant(x=1.0 if drugged else 0.0)
     path = simulate_lineage(given, exposure, baseline_cells=BLOOD, subjects=REFERENCES, times_days=days, seed=4, step_hours=1.0)
-    p = numbers()
+    p = numbers(**niche)
     state = healthy_at_rest(p, CELL, ROWS, STRATA)
-    drive = row_drive(ROWS, cytotoxic_cycling=0.5 if drugged else 0.0)
+    drive = row_drive(ROWS, cytotoxic_cycling=1.0, progenitor_excess=-0.5) if drugged else row_drive(ROWS)
     for i in range(1, len(days)):
         state = run(state, p, int(days[i] - days[i - 1]), drive, first=int(days[i - 1]), per_day=per_day)
         ours, theirs = stages(state), path.count[i].astype(float)
