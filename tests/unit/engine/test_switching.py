@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import expm
 
 from abm.engine.clones import CloneLayout, CloneTable, empty_table
 from abm.engine.emission import unmutated
@@ -121,6 +122,18 @@ def test_probabilities_of_a_window() -> None:
     assert [float(x) for x in switching_probabilities(jnp.float64(0.0), jnp.float64(0.0), jnp.float64(1.0))] == [0.0, 0.0]
     slow = switching_probabilities(jnp.float64(1e-5), jnp.float64(0.0), jnp.float64(0.25))
     assert float(slow[0]) == pytest.approx(2.5e-6, rel=2e-6)
+
+
+def test_rows_may_differ_in_the_hazards_of_switching_on() -> None:
+    """Against the matrix exponential of every row and switch."""
+    factor = np.array([[0.0], [1.0], [7.0]])
+    on, off = np.array(ON)[:, None, None] * factor, np.array(OFF)[:, None, None]
+    p_on, p_off = switching_probabilities(jnp.asarray(on), jnp.asarray(off), jnp.float64(DAYS))
+    for m in range(len(ON)):
+        for row in range(len(factor)):
+            a, b = float(on[m, row, 0]), OFF[m]
+            exact = expm(DAYS * np.array([[-a, b], [a, -b]]))
+            assert (float(p_on[m, row, 0]), float(p_off[m, row, 0])) == pytest.approx((exact[1, 0], exact[0, 1]), rel=1e-12, abs=1e-15)
 
 
 def test_two_mechanisms_follow_the_exact_law_of_two_states() -> None:
