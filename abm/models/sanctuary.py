@@ -6,10 +6,11 @@ Cells enter it and leave it by hazards, as they switch any reversible mechanism
 follows the concentration there and has a state of its own.  Cells do not go from the sanctuary
 into the blood other than by leaving it.
 
-Cells enter from tissue and from the blood alike, at one hazard: leukaemic T cells cross from
-the blood (CCR7: Buonamici et al. 2009, doi:10.1038/nature08020) and lymphoblasts migrate
+Cells enter from tissue and from the blood alike, at one hazard: leukaemic T cells enter by
+CCR7, a homing signal (Buonamici et al. 2009, doi:10.1038/nature08020), and lymphoblasts migrate
 along vessels from the marrow of skull and spine into the meninges (Yao et al. 2018,
-doi:10.1038/s41586-018-0342-5).  How much either route carries is not known.  One that
+doi:10.1038/s41586-018-0342-5, who saw none cross the blood-brain barrier in mice).  How much
+either route carries in T-ALL is not known.  One that
 enters from the blood is in the sanctuary at once; it begins to divide when it would have homed.
 
 Does not model: transport of drugs across the barrier with a delay, doses into the
