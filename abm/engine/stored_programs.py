@@ -34,6 +34,8 @@ PACKAGE = "abm"
 _ASIDE = ("cache", "log", "traceback", "dump", "profiler")
 # Some megabytes each; the oldest go.
 _MOST_KEPT = 64
+# Where what decorates a function keeps it.
+_WRAPPERS = ("__wrapped__", "__func__", "fget", "func")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -132,8 +134,8 @@ def _keep(program: Any, path: Path) -> None:
         by_use = sorted(path.parent.glob("*.program"), key=lambda file: file.stat().st_mtime)
         for old in by_use[:-_MOST_KEPT]:
             old.unlink(missing_ok=True)
-    except (OSError, ValueError, NotImplementedError):
-        return  # a full disk, or a device whose programs cannot be kept: the next run compiles again
+    except (OSError, ValueError, RuntimeError):
+        return  # a full disk, or a program or a device of which JAX keeps none: the next run compiles again
 
 
 def _described(arguments: tuple[Any, ...]) -> str:
@@ -189,7 +191,7 @@ def _reached(modules: tuple[str, ...]) -> list[str]:
     while due:
         module = due.pop()
         found.add(module)
-        for value in vars(sys.modules[module]).values():
+        for value in list(vars(sys.modules[module]).values()):  # a copy: another thread may import
             origin = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
             if isinstance(origin, str) and origin.partition(".")[0] == PACKAGE and origin in sys.modules and origin not in found:
                 due.add(origin)
@@ -198,16 +200,26 @@ def _reached(modules: tuple[str, ...]) -> list[str]:
 
 def _content(value: Any) -> Iterator[str]:
     """What tells a name's meaning from another's; nothing for modules, and for lists, which may grow while the program is running."""
-    inner = getattr(value, "__wrapped__", value)
-    if isinstance(inner, types.FunctionType):
-        yield _of_function(inner)
+    function = _unwrapped(value)
+    if isinstance(function, types.FunctionType):
+        yield _of_function(function)
     elif isinstance(value, type):
         for key, member in sorted(vars(value).items()):
-            function = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(function, types.FunctionType):
-                yield f"{key} {_of_function(function)}"
+            method = _unwrapped(member)
+            if isinstance(method, types.FunctionType):
+                yield f"{key} {_of_function(method)}"
     elif isinstance(value, int | float | complex | str | bytes | tuple | dict | frozenset) or type(value).__module__ == "numpy":
         yield _plain(value)
+
+
+def _unwrapped(value: Any) -> Any:
+    """The function within a jitted, cached or partial one, a method of a class or a property."""
+    while not isinstance(value, types.FunctionType | type):
+        inner = next((held for name in _WRAPPERS if (held := getattr(value, name, None)) is not None), None)
+        if inner is None:
+            break
+        value = inner
+    return value
 
 
 def _of_function(function: types.FunctionType) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,27 @@ def test_a_replaced_number_or_function_changes_the_digest(monkeypatch: pytest.Mo
     assert len({shipped, fewer, code_in_memory(TRACED_FROM)}) == 3
     monkeypatch.undo()
     assert code_in_memory(TRACED_FROM) == shipped
+
+
+def _holding(kind: Callable[[Any], Any], number: int) -> types.ModuleType:
+    """A module with a class that holds the function in this way."""
+    space: dict[str, Any] = {}
+    exec(f"def give(self=None): return {number}", space)
+    module = types.ModuleType("holder")
+    module.held = type("Held", (), {"give": kind(space["give"])})  # type: ignore[attr-defined]
+    return module
+
+
+KINDS: list[Callable[[Any], Any]] = [lambda f: f, property, functools.cached_property, functools.cache, classmethod, staticmethod, functools.partial, jax.jit]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=["method", "property", "cached_property", "cache", "classmethod", "staticmethod", "partial", "jit"])
+def test_functions_are_seen_however_they_are_held(kind: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = []
+    for number in (1, 1, 2):
+        monkeypatch.setitem(sys.modules, "holder", _holding(kind, number))
+        digests.append(code_in_memory(("holder",)))
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_the_digest_is_that_of_other_processes() -> None:
