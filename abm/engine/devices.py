@@ -15,6 +15,9 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 AXIS = "rows"
+# So many rows, of so many packets together, take no longer than the call of a program: runs of up to that share their programs.
+_FEW_ROWS = 8
+_FEW_PACKETS = 4096
 # Below this number of rows the costs of calling a program outweigh those of compiling a second one.
 _ROWS_PER_PROCESSOR = 4
 # Steps of further batches, some milliseconds each, that take no longer than to trace a second program and to read it from the cache.
@@ -47,10 +50,15 @@ def row_mesh(rows: int, devices: int | None) -> Mesh:
     return Mesh(np.array(found), (AXIS,))
 
 
-def padded(rows: int, mesh: Mesh) -> int:
-    """Rows after padding to a multiple of the devices."""
+def padded(rows: int, mesh: Mesh, packets: int | None = None) -> int:
+    """Rows after padding to a multiple of the devices, and where rows are small to a few on each.
+
+    Args:
+        packets: Places for packets of each row; None where rows have none.
+    """
     n = mesh.devices.size
-    return -(-rows // n) * n
+    few = 1 if packets is None else min(_FEW_ROWS, _FEW_PACKETS // max(packets, 1))
+    return max(-(-rows // n), few) * n
 
 
 def spec(axis: int | None) -> PartitionSpec:

@@ -21,6 +21,7 @@ from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, Words, sum_by_clone, total_count, with_places
 from abm.engine.packing import PackingStats, repack
 from abm.engine.transition import Law, binomial, end_of_line, hidden_pairs, no_time, offspring, poisson, probability, then
+from abm.engine.views import View
 from abm.streams import STREAM_DIVISION_AND_DEATH, STREAM_HIDDEN, STREAM_LAZY_DEATH, STREAM_MERGE, STREAM_SPLIT, stacked_words, step_key, threefry
 
 # Expected hidden pairs are summed in whole grains so that the sum is free of order; a subject's cells times this are at most 2**50 of them.
@@ -89,8 +90,16 @@ class Model(Protocol):
         """Even number of free places that `renew` is given."""
         ...
 
+    def view(self, piece: str) -> View:
+        """What "steps", "draw" (its `settle`), "move" and "pack" use of numbers and rows, "move" of packets as well."""
+        ...
+
     def step(self, params: Any, rows: Any, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[Any, Any, Rates]:
         """(row state, fast state of the packets, rates) of step k of length h days."""
+        ...
+
+    def settles(self, rows: Any) -> bool:
+        """Whether rows hold cells beside their packets, which `settle` draws."""
         ...
 
     def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:
@@ -112,6 +121,27 @@ class Model(Protocol):
     def coordinate(self, params: Any, packets: Packets) -> jax.Array:
         """float32 in which packets that are near may be merged."""
         ...
+
+
+_DRAWN = View(None, params=(), rows=(), packets=("uid_high", "uid_low", "clone", "counts", "law", "lazy_exposure"), books=("tally",))
+# Steps draw nothing.
+_STEPPED = tuple(name for name in Packets._fields if name not in ("uid_high", "uid_low"))
+# Packing follows a draw, so that the laws are those of no time.
+_PACKED = tuple(name for name in Packets._fields if name not in ("law", "lazy_exposure"))
+
+
+def view_of(model: Model, piece: str, rows: Any) -> View:
+    """What a piece of the program is given; the draw of packets is the same for all models, those whose rows hold no cells need nothing else."""
+    match piece:
+        case "draw" if model.settles(rows):
+            return model.view(piece)._replace(packets=_DRAWN.packets, books=_DRAWN.books)
+        case "draw":
+            return _DRAWN
+        case "move":
+            return model.view(piece)._replace(books=("tally",))
+        case "pack":
+            return model.view(piece)._replace(packets=_PACKED, books=("stats",))
+    return model.view(piece)._replace(packets=_STEPPED)
 
 
 def empty_tally(packets: Packets, n_clones: int) -> Tally:
@@ -171,14 +201,14 @@ def _step(model: Model, params: Any, subjects: Subjects, carry: Carry, k: jax.Ar
     return carry._replace(packets=packets, rows=rows)
 
 
-def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> tuple[Packets, jax.Array]:
+def _drawn(subjects: Subjects, packets: Packets, k: jax.Array) -> tuple[Packets, jax.Array]:
     """Packets after the draw, and who died without trace, float64 (columns, rows, capacity)."""
-    streams = (STREAM_DIVISION_AND_DEATH, *range(STREAM_LAZY_DEATH, STREAM_LAZY_DEATH + model.n_columns - 1))
+    lazies = len(packets.counts) - 1
+    streams = (STREAM_DIVISION_AND_DEATH, *range(STREAM_LAZY_DEATH, STREAM_LAZY_DEATH + lazies))
     word0, word1 = _packet_words(subjects, packets, k)(streams)
     p, log_q = end_of_line(packets.law)
-    if model.n_columns > 1:
+    if lazies:
         p_lazy, log_q_lazy = probability(packets.lazy_exposure)
-        lazies = model.n_columns - 1
         p, log_q = jnp.stack([p] + [p_lazy] * lazies), jnp.stack([log_q] + [log_q_lazy] * lazies)
         # A loop over the columns, because XLA would copy the draw into each of its sums.
         lost = lax.map(lambda x: binomial(*x), (word0, jnp.stack(packets.counts), p, log_q))
@@ -190,67 +220,72 @@ def _draw(model: Model, subjects: Subjects, packets: Packets, k: jax.Array) -> t
     return packets._replace(counts=(dividing, *others)), lost
 
 
-def _hidden_pairs(model: Model, subjects: Subjects, packets: Packets, n: jax.Array, k: jax.Array) -> jax.Array:
+def _hidden_pairs(n_clones: int, subjects: Subjects, packets: Packets, n: jax.Array, k: jax.Array) -> jax.Array:
     """Lines that were born and died between two draws, int64 (rows, clones), for `n` founders."""
     # A power of two, so that scaling is exact; pairs of a cell between two draws are far fewer than one.
     _, exponent = jnp.frexp(jnp.maximum(jnp.sum(n, axis=1, keepdims=True), 1.0))
     grain = jnp.ldexp(jnp.float64(1.0 / _HIDDEN_GRAINS), exponent)
     grains = jnp.rint(hidden_pairs(packets.law).astype(jnp.float64) * n / grain)
-    mean = sum_by_clone(grains, packets.clone, model.n_clones) * grain
+    mean = sum_by_clone(grains, packets.clone, n_clones) * grain
     key0, key1 = _column_key(subjects, k, STREAM_HIDDEN)
-    index = jnp.arange(model.n_clones, dtype=jnp.uint32)[None, :]
+    index = jnp.arange(n_clones, dtype=jnp.uint32)[None, :]
     bits, _ = threefry(key0, key1, index, jnp.zeros_like(index))
     return poisson(bits, mean).astype(jnp.int64)
 
 
-def _by_clone(model: Model, packets: Packets, columns: Any) -> jax.Array:
+def _by_clone(n_clones: int, packets: Packets, columns: Any) -> jax.Array:
     """Sum of whole numbers of each column over each clone, int64 (rows, clones, columns)."""
-    return jnp.stack([sum_by_clone(x, packets.clone, model.n_clones) for x in columns], axis=2).astype(jnp.int64)
+    return jnp.stack([sum_by_clone(x, packets.clone, n_clones) for x in columns], axis=2).astype(jnp.int64)
 
 
-def _book_draw(model: Model, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array) -> Tally:
+def _book_draw(n_clones: int, tally: Tally, packets: Packets, lost: jax.Array, hidden: jax.Array) -> Tally:
     """Tally after one draw; lines that were born and died unseen are added to births and to deaths."""
-    cells = _by_clone(model, packets, packets.counts)
-    dead = _by_clone(model, packets, lost).at[:, :, 0].add(hidden)
+    cells = _by_clone(n_clones, packets, packets.counts)
+    dead = _by_clone(n_clones, packets, lost).at[:, :, 0].add(hidden)
     born = cells[:, :, 0] - tally.cells[:, :, 0] + dead[:, :, 0]
     return tally._replace(births=tally.births + born, deaths=tally.deaths + dead, cells=cells)
 
 
-def _book_moves(model: Model, tally: Tally, before: Packets, after: Packets, moves: list[list[jax.Array | None]], mutations: Mutations | None) -> Tally:
+def _book_moves(n_clones: int, tally: Tally, before: Packets, after: Packets, moves: list[list[jax.Array | None]], mutations: Mutations | None) -> Tally:
     """Tally after moves between columns and mutations; a mutant may take the place of a packet that was empty, so moves are those of clones before."""
     if moves:
         none = jnp.zeros_like(before.counts[0])
-        flow = jnp.stack([_by_clone(model, before, [none if moved is None else moved for moved in row]) for row in moves], axis=2)
+        flow = jnp.stack([_by_clone(n_clones, before, [none if moved is None else moved for moved in row]) for row in moves], axis=2)
         tally = tally._replace(moves=tally.moves + flow, cells=tally.cells + jnp.sum(flow, axis=2) - jnp.sum(flow, axis=3))
     if mutations is not None:
-        cells = _by_clone(model, after, after.counts)
+        cells = _by_clone(n_clones, after, after.counts)
         tally = tally._replace(gained=tally.gained + mutations.gained, lost=tally.lost + mutations.lost, cells=cells)
         if not isinstance(mutations.arrived, tuple):
             tally = tally._replace(arrived=tally.arrived + mutations.arrived, left=tally.left + mutations.left)
     return tally
 
 
-def advance(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Step from the boundary `start` to `stop` (int32 scalars), then draw and tally; `times` are those of the boundaries from `start` on, d."""
+def steps(model: Model, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Step from the boundary `start` to `stop` (int32 scalars); `times` are those of the boundaries from `start` on, d."""
 
     def one(k: jax.Array, c: Carry) -> Carry:
         return _step(model, params, subjects, c, k, times[k - start + 1] - times[k - start])
 
-    carry = lax.fori_loop(start, stop, one, carry)
-    hidden = _hidden_pairs(model, subjects, carry.packets, carry.packets.counts[0], stop)
-    packets, lost = _draw(model, subjects, carry.packets, stop)
+    stepped: Carry = lax.fori_loop(start, stop, one, carry)
+    return stepped
+
+
+def draw(model: Model | None, n_clones: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
+    """Draw births and deaths at the step boundary `stop` and book them; those of cells that rows hold beside their packets, if there is a model."""
+    hidden = _hidden_pairs(n_clones, subjects, carry.packets, carry.packets.counts[0], stop)
+    packets, lost = _drawn(subjects, carry.packets, stop)
     zero = jnp.zeros_like(packets.lazy_exposure)
     packets = packets._replace(law=no_time(zero), lazy_exposure=zero)
-    rows = model.settle(params, carry.rows, subjects, stop)
-    return carry._replace(packets=packets, rows=rows, tally=_book_draw(model, carry.tally, packets, lost, hidden))
+    rows = model.settle(params, carry.rows, subjects, stop) if model else carry.rows
+    return carry._replace(packets=packets, rows=rows, tally=_book_draw(n_clones, carry.tally, packets, lost, hidden))
 
 
 def move(model: Model, window_days: float, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:
-    """Right after a draw, move cells between columns and draw the mutants of a window of `window_days`; `times` as for `advance`."""
+    """Right after a draw, move cells between columns and draw the mutants of a window of `window_days`; `times` as for `steps`."""
     words, days, before = _packet_words(subjects, carry.packets, stop), jnp.float64(window_days), carry.packets
     rows, packets, moves = model.window(params, carry.rows, before, words, days)
     rows, packets, mutations = model.mutate(params, rows, packets, words, days, times[stop - start])
-    return carry._replace(packets=packets, rows=rows, tally=_book_moves(model, carry.tally, before, packets, moves, mutations))
+    return carry._replace(packets=packets, rows=rows, tally=_book_moves(model.n_clones, carry.tally, before, packets, moves, mutations))
 
 
 def pack(model: Model, resolution: int, params: Any, subjects: Subjects, carry: Carry, times: jax.Array, start: jax.Array, stop: jax.Array) -> Carry:

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from abm.engine.constants import Layout, Parts, laid_out, put_together
+from abm.engine.constants import Layout, Parts, put_together
 from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place, row_mesh
-from abm.engine.program import Carry, Model, Subjects, advance, move, pack
-from abm.engine.stored_programs import Source, ready
+from abm.engine.pieces import Pieces, frozen, thawed
+from abm.engine.program import Carry, Model, Subjects
 from abm.streams import PHASE_TRIAL
 
 
@@ -98,10 +98,10 @@ class Segment(NamedTuple):
     late: bool = False  # its window is a late one
 
     @property
-    def programs(self) -> list[str]:
+    def pieces(self) -> list[str]:
         """Names of the pieces of the program that it runs."""
         move = "late_move" if self.late else "move"
-        return ["advance", *([move] if self.moves else []), *(["pack"] if self.pack else [])]
+        return ["steps", "draw", *([move] if self.moves else []), *(["pack"] if self.pack else [])]
 
 
 def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
@@ -113,51 +113,6 @@ def segments_between(grid: Grid, start: int, stop: int) -> list[Segment]:
             segments.append(Segment(begun, k, bool(moves[k]), bool(grid.pack[k]), grid.late_from is not None and k > grid.late_from))
             begun = k
     return segments
-
-
-def _frozen(axes: Any) -> tuple[Any, tuple[int, ...]]:
-    """A tree of axes in a form that can be a key."""
-    leaves, structure = jax.tree.flatten(axes)
-    return structure, tuple(leaves)
-
-
-def _thawed(frozen: tuple[Any, tuple[int, ...]]) -> Any:
-    structure, leaves = frozen
-    return jax.tree.unflatten(structure, leaves)
-
-
-class Piece(NamedTuple):
-    """A piece of a program: a jitted function, and what it was made from."""
-
-    function: Callable[..., Carry]
-    source: Source
-
-
-@functools.cache
-def _compiled(function: Callable[..., Carry], settings: tuple[Any, ...], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> Piece:
-    """A piece of a program, `function(*settings, params, ...)`; kept, so that a second run of the same shapes and settings of the piece compiles nothing."""
-    axes = tuple(_thawed(a) for a in frozen_axes)
-
-    def body(parts: Parts, *rest: Any) -> Carry:
-        return function(*settings, put_together(layout, parts), *rest)
-
-    jitted = jax.jit(over_rows(body, mesh, (*axes, -1, -1, -1), axes[2]), donate_argnums=(2,))
-    modules = __name__, function.__module__, type(settings[0]).__module__
-    return Piece(jitted, Source(modules, (function.__qualname__, settings, mesh, layout, frozen_axes)))
-
-
-def _programs(model: Model, resolution: int, window_days: tuple[float, float], mesh: Mesh, layout: Layout, frozen_axes: tuple[Any, ...]) -> dict[str, Piece]:
-    """The compiled pieces of a program.
-
-    They are separate programs called from the host: nested in one loop, XLA's CPU compiler
-    takes a minute and two devices wait for each other in every branch.
-    """
-    return {
-        "advance": _compiled(advance, (model,), mesh, layout, frozen_axes),
-        "move": _compiled(move, (model, window_days[0]), mesh, layout, frozen_axes),
-        "late_move": _compiled(move, (model, window_days[1]), mesh, layout, frozen_axes),
-        "pack": _compiled(pack, (model, resolution), mesh, layout, frozen_axes),
-    }
 
 
 def _chosen(finished: jax.Array, before: Carry, after: Carry) -> Carry:
@@ -178,7 +133,7 @@ def _copied(carry: Carry) -> Carry:
 
 @functools.cache
 def _keeper(mesh: Mesh, frozen_axes: tuple[Any, tuple[int, ...]]) -> Callable[..., Carry]:
-    axes = _thawed(frozen_axes)
+    axes = thawed(frozen_axes)
     return jax.jit(over_rows(_chosen, mesh, (0, axes, axes), axes), donate_argnums=(2,))
 
 
@@ -189,7 +144,7 @@ def _observer(function: Callable[[Any, Carry], Any], mesh: Mesh, layout: Layout,
     def body(parts: Parts, carry: Carry) -> Any:
         return function(put_together(layout, parts), carry)
 
-    return jax.jit(over_rows(body, mesh, tuple(_thawed(a) for a in frozen_axes), out_axes))
+    return jax.jit(over_rows(body, mesh, tuple(thawed(a) for a in frozen_axes), out_axes))
 
 
 class Simulation:
@@ -225,18 +180,15 @@ class Simulation:
         self.rows = keys.shape[0]
         self.grid, self.step = grid, step
         self.mesh = row_mesh(self.rows, devices)
-        rows = padded(self.rows, self.mesh)
+        rows = padded(self.rows, self.mesh, carry.packets.clone.shape[1])
         subjects = Subjects(np.ascontiguousarray(keys[:, 0]), np.ascontiguousarray(keys[:, 1]), np.full(self.rows, phase))
-        self._layout, parts, part_axes = laid_out(params, param_axes)
-        self._axes = (part_axes, leading_rows(subjects), leading_rows(carry))
-        self._params = place(pad_rows(parts, part_axes, rows), part_axes, self.mesh)
-        self._subjects = place(pad_rows(subjects, self._axes[1], rows), self._axes[1], self.mesh)
-        self._carry = place(pad_rows(carry, self._axes[2], rows), self._axes[2], self.mesh)
+        carry_axes, subject_axes = leading_rows(carry), leading_rows(subjects)
+        self._subjects = place(pad_rows(subjects, subject_axes, rows), subject_axes, self.mesh)
+        self._carry = place(pad_rows(carry, carry_axes, rows), carry_axes, self.mesh)
+        self._pieces = Pieces(model, resolution, (grid.window_days, grid.late_window_days), params, param_axes, carry.rows, self.mesh, rows)
+        self._frozen = frozen(carry_axes)
         longest = max((s.stop - s.start for s in segments_between(grid, 0, grid.steps)), default=0)
         self._boundaries = max(_BOUNDARIES, 1 << longest.bit_length())
-        self._frozen = tuple(_frozen(axes) for axes in self._axes)
-        self._pieces = _programs(model, resolution, (grid.window_days, grid.late_window_days), self.mesh, self._layout, self._frozen)
-        self._ready: dict[str, Callable[..., Carry]] = {}
         self._finished = np.zeros(rows, bool)
         self._kept: Carry | None = None
         self._structures: dict[Callable[[Any, Carry], Any], Any] = {}
@@ -244,14 +196,11 @@ class Simulation:
     def run_to(self, step: int) -> None:
         """Advance to the boundary before step number `step`."""
         for segment in segments_between(self.grid, self.step, step):
-            times = self._times(segment)
-            for name in segment.programs:
-                arguments = (self._params, self._subjects, self._carry, times, np.int32(segment.start), np.int32(segment.stop))
-                if name not in self._ready:
-                    self._ready[name] = ready(*self._pieces[name], tuple(self.mesh.devices.flat), arguments)
-                self._carry = self._ready[name](*arguments)
+            when = self._times(segment), np.int32(segment.start), np.int32(segment.stop)
+            for name in segment.pieces:
+                self._carry = self._pieces.run(name, self._subjects, self._carry, *when)
         if self._kept is not None:
-            self._carry = _keeper(self.mesh, self._frozen[2])(place(self._finished, 0, self.mesh), self._kept, self._carry)
+            self._carry = _keeper(self.mesh, self._frozen)(place(self._finished, 0, self.mesh), self._kept, self._carry)
         self.step = step
 
     def _times(self, segment: Segment) -> np.ndarray:
@@ -263,12 +212,14 @@ class Simulation:
         """Evaluate `function(params, carry)`, a tree of arrays that start with rows; returns NumPy arrays."""
         if function not in self._structures:
             self._structures[function] = jax.tree.structure(self.shape_of(function))
-        seen = _observer(function, self.mesh, self._layout, (self._frozen[0], self._frozen[2]), self._structures[function])(self._params, self._carry)
+        numbers = self._pieces.numbers()
+        seen = _observer(function, self.mesh, numbers.layout, (frozen(numbers.axes), self._frozen), self._structures[function])(numbers.parts, self._carry)
         return jax.tree.map(lambda x: np.asarray(x)[: self.rows], jax.device_get(seen))
 
     def shape_of(self, function: Callable[[Any, Carry], Any]) -> Any:
         """Structure of what `observe(function)` returns."""
-        return jax.eval_shape(lambda parts, carry: function(put_together(self._layout, parts), carry), self._params, self._carry)
+        numbers = self._pieces.numbers()
+        return jax.eval_shape(lambda parts, carry: function(put_together(numbers.layout, parts), carry), numbers.parts, self._carry)
 
     def carry(self) -> Carry:
         """The state as NumPy arrays, without padding."""

@@ -27,6 +27,7 @@ from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, total_count
 from abm.engine.program import Rates, Subjects, Words
 from abm.engine.transition import binomial, constant_law
+from abm.engine.views import View
 from abm.models.donors import draw_donors
 from abm.models.healthy import advance_healthy
 from abm.models.healthy_draw import draw_healthy
@@ -106,6 +107,9 @@ class RowState(NamedTuple):
     donors: Any = ()  # `abm.models.donors.DonorCells`; () where nothing is transfused
 
 
+_STEPPED = tuple(name for name in RowState._fields if name != "clones")
+
+
 def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Array) -> tuple[RowState, Drive]:
     """Advance the drugs of every row over step k and say what they do to its cells."""
     step = advance_exposure(rows.drug_state, params.exposure, k, rows.track, rows.gate)
@@ -168,6 +172,19 @@ class Xenograft:
         """About the packets whose cycling cells redraw their traits in a day; see `abm.engine.program.Model`."""
         return 2 * (max(resolution // 4, 8) // 2)
 
+    def view(self, piece: str) -> View:
+        """See `abm.engine.program.Model`."""
+        match piece:
+            case "steps":
+                return View(dataclasses.replace(self, n_clones=0), rows=_STEPPED)
+            case "draw":
+                return View(Xenograft(n_clones=0), params=("cell", "healthy"), rows=("healthy", "donors"))
+            case "move" if self.layout.mechanisms:
+                return View(self, params=("host", "growth", "cell", "means", "mutation"), rows=("clones",))
+            case "move":
+                return View(self, params=("host", "growth"), rows=(), packets=("uid_high", "uid_low", "clone", "counts", "kind"))
+        return View(Xenograft(self.n_clones), params=("cell", "growth", "means"), rows=())
+
     def step(self, params: XenograftParams, rows: RowState, packets: Packets, subjects: Subjects, k: jax.Array, h: jax.Array) -> tuple[RowState, Any, Rates]:
         """See `abm.engine.program.Model`."""
         h32 = h.astype(jnp.float32)
@@ -194,10 +211,12 @@ class Xenograft:
         lazy = (death + killed_quiescent * growth.chemosensitivity) * h32
         return rows._replace(healthy=healthy, burden=burden), fast, Rates(law=law, division=division * h32, lazy_death=lazy)
 
+    def settles(self, rows: RowState) -> bool:
+        """A dish has no healthy cells; see `abm.engine.program.Model`."""
+        return bool(rows.healthy)
+
     def settle(self, params: XenograftParams, rows: RowState, subjects: Subjects, k: jax.Array) -> RowState:
         """Draw healthy cells; see `abm.engine.program.Model`."""
-        if not rows.healthy:
-            return rows
         step = k.astype(jnp.uint32)
         donors = draw_donors(rows.donors, rows.healthy.span, params.healthy.donors, subjects[:2], subjects.phase, step) if rows.donors else ()
         healthy = draw_healthy(rows.healthy, params.healthy, params.cell.amounts, subjects[:2], subjects.phase, step)

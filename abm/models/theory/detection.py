@@ -25,7 +25,8 @@ from abm.engine.devices import leading_rows, over_rows, pad_rows, padded, place,
 from abm.engine.emission import unmutated
 from abm.engine.mutation import Mutations, Rule, mutate
 from abm.engine.packets import Packets, sum_by_clone
-from abm.engine.program import Carry, Model, Rates, Subjects, Words, advance, move, start_carry
+from abm.engine.pieces import as_mapping, compiler_options
+from abm.engine.program import Carry, Model, Rates, Subjects, Words, draw, move, start_carry, steps
 from abm.engine.simulate import Grid
 from abm.engine.transition import constant_law
 from abm.models.theory.program import OneColumn, Settings, TheoryProgram, replicate_keys
@@ -106,11 +107,14 @@ def advance_windows(model: Model, windows: int, params: DetectionParams, subject
     """Some windows from step `k` on; rows that died out stand at `begin` again."""
     times = jnp.zeros(2)
 
+    def half(c: Carry, first: jax.Array) -> Carry:
+        c = steps(model, params, subjects, c, times, first, first + 1)
+        return draw(None, model.n_clones, params, subjects, c, times, first, first + 1)
+
     def window(i: jax.Array, c: Carry) -> Carry:
         first = k + 2 * i
-        c = advance(model, params, subjects, c, times, first, first + 1)
-        c = move(model, 1.0, params, subjects, c, times, first, first + 1)
-        c = advance(model, params, subjects, c, times, first + 1, first + 2)
+        c = move(model, 1.0, params, subjects, half(c, first), times, first, first + 1)
+        c = half(c, first + 1)
         died_out = sensitive_cells(c.packets) == 0.0
         again = begin._replace(rows=begin.rows._replace(attempts=c.rows.attempts + 1))
         chosen: Carry = jax.tree.map(lambda old, new: jnp.where(died_out.reshape((-1,) + (1,) * (new.ndim - 1)), new, old), c, again)
@@ -121,15 +125,17 @@ def advance_windows(model: Model, windows: int, params: DetectionParams, subject
 
 
 @functools.cache
-def _compiled(model: Model, mesh: Mesh, carry: Any) -> Callable[..., Carry]:
+def _compiled(model: Model, mesh: Mesh, carry: Any, options: str) -> Callable[..., Carry]:
     """The program of some windows; kept, so that a second search of the same shapes compiles nothing.
 
     Args:
         carry: Structure of the state.
+        options: As of `abm.engine.pieces.compiler_options`.
     """
     numbers, state = DetectionParams(*([-1] * len(DetectionParams._fields))), jax.tree.unflatten(carry, [0] * carry.num_leaves)
     some = functools.partial(advance_windows, model, WINDOWS_PER_LOOK)
-    return jax.jit(over_rows(some, mesh, (numbers, Subjects(0, 0, 0), state, state, -1), state), donate_argnums=(2,))
+    given = as_mapping(options) or None
+    return jax.jit(over_rows(some, mesh, (numbers, Subjects(0, 0, 0), state, state, -1), state), donate_argnums=(2,), compiler_options=given)
 
 
 class Search:
@@ -146,7 +152,7 @@ class Search:
         self._subjects = place(pad_rows(subjects, axes[1], rows), axes[1], self.mesh)
         self._carry, self._begin = (place(pad_rows(carry, axes[2], rows), axes[2], self.mesh) for _ in range(2))
         self._step = 0
-        self._advance = _compiled(program.model, self.mesh, jax.tree.structure(carry))
+        self._advance = _compiled(program.model, self.mesh, jax.tree.structure(carry), compiler_options())
 
     def advance(self) -> float:
         """Go on for a while; returns the share of rows that are done."""

@@ -14,6 +14,7 @@ from abm.engine.mutation import Mutations
 from abm.engine.packets import Packets, new_packets
 from abm.engine.program import Model, Subjects, Words
 from abm.engine.simulate import Grid, make_grid
+from abm.engine.views import View
 from abm.streams import name_key, threefry
 
 SMALLEST_CAPACITY = 8
@@ -77,6 +78,14 @@ class OneColumn:
     def reserve(self, resolution: int) -> int:
         """No packet appears; see `abm.engine.program.Model`."""
         return 0
+
+    def view(self, piece: str) -> View:
+        """All, but to pack needs no rows; see `abm.engine.program.Model`."""
+        return View(self, rows=()) if piece == "pack" else View(self)
+
+    def settles(self, rows: Any) -> bool:
+        """Rows hold no cells; see `abm.engine.program.Model`."""
+        return False
 
     def settle(self, params: Any, rows: Any, subjects: Subjects, k: jax.Array) -> Any:
         """Rows hold no cells; see `abm.engine.program.Model`."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from abm import streams
-from abm.engine import program, simulate
+from abm.engine import pieces, program
 from abm.verification.exact_branching import branching_law
 from abm.verification.findings import LEVEL
 from abm.verification.noise import noise_findings
@@ -22,9 +22,9 @@ BIRTH, DEATH, DAYS, INTERVALS = 0.5, 0.5, 0.1, 30
 @pytest.fixture
 def fresh_programs() -> Iterator[None]:
     """Programs are kept once compiled: those with a fault must not survive."""
-    simulate._compiled.cache_clear()
+    pieces.compiled.cache_clear()
     yield
-    simulate._compiled.cache_clear()
+    pieces.compiled.cache_clear()
 
 
 def trajectories(packets: int = 16) -> np.ndarray:
