@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from abm.output.result import RunResult
 from abm.run import simulate
 from abm.verification.findings import Execution
 
@@ -17,7 +18,7 @@ NEVER = 1e9
 
 @dataclasses.dataclass
 class Runner:
-    """Runs theory experiments in memory and remembers what was run.
+    """Runs experiments in memory and remembers what was run.
 
     Attributes:
         quick: Smaller samples, the same checks.
@@ -44,12 +45,19 @@ class Runner:
         overrides = [f"experiment=theory/{name}", f"seed={self.seed if seed is None else seed}", "progress=false", f"readout.interval_hours={save_hours:g}"]
         overrides += [f"engine.{key}={_written(value)}" for key, value in (engine or {}).items()]
         overrides += [f"theory.{key}={_written(value)}" for key, value in keys.items()]
+        return self._simulated(f"theory/{name}", overrides).series
+
+    def trial(self, *overrides: str, seed: int | None = None) -> RunResult:
+        """Result of the default trial with these overrides."""
+        return self._simulated("pdx_trial", [f"seed={self.seed if seed is None else seed}", "progress=false", *overrides])
+
+    def _simulated(self, experiment: str, overrides: list[str]) -> RunResult:
         began = time.perf_counter()
         result = simulate(overrides)
         book = result.engine
         self.executions.append(
             Execution(
-                experiment=name,
+                experiment=experiment,
                 overrides=tuple(overrides),
                 device=str(book["device"].values),
                 dt_hours=float(book["dt_hours"]) if "dt_hours" in book else float("nan"),
@@ -58,7 +66,7 @@ class Runner:
                 seconds=time.perf_counter() - began,
             )
         )
-        return result.series
+        return result
 
     def taken(self) -> list[Execution]:
         """Runs since the last call."""
