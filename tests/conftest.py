@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,15 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A program is compiled for a number of devices: two in every process, whichever test of it is the first to start JAX.
 # Its kernels are compiled one after another: threads cost a seventh more, and both processors are busy with tests.
-# The first level of optimisation takes an eighth less time to compile; a test beside M2 holds that every cell is as without
-# these flags, as users run the program.
-for flag in ("--xla_force_host_platform_device_count=2", "--xla_cpu_parallel_codegen_split_count=1", "--xla_backend_optimization_level=1"):
+# Most tests compile for longer than they compute: with the older emitters of kernels and without optimisation the pieces of the
+# program compile in a quarter of the time.  A test beside M2 holds that every cell is as without these flags, as users run the program.
+for flag in (
+    "--xla_force_host_platform_device_count=2",
+    "--xla_cpu_parallel_codegen_split_count=1",
+    "--xla_cpu_use_fusion_emitters=false",
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+):
     given = os.environ.get("XLA_FLAGS", "")
     if flag.partition("=")[0] not in given:
         os.environ["XLA_FLAGS"] = f"{given} {flag}".strip()
@@ -41,6 +48,15 @@ settings.load_profile("abm")
 
 # Books of chance of the workers of a parallel run; see tests/false_alarm.py.
 _books: list[dict[str, int]] = []
+
+
+@pytest.fixture
+def optimised() -> Iterator[None]:
+    """For tests whose programs compute for longer than they compile."""
+    from tests.optimised import optimised_programs
+
+    with optimised_programs():
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -34,6 +34,8 @@ from tests.reference_parameters import Parameters
 from tests.small_trial import shipped
 
 NAME = "typical"
+# Room for a subclone also where there is none, so that all conditions share programs.
+_CLONES = 2
 
 
 class Numerics(NamedTuple):
@@ -61,7 +63,7 @@ class Series(NamedTuple):
 
 
 def experiment_with(given: Parameters, free_nm: Mapping[str, float], numerics: Numerics, subjects: int, seed: int) -> Experiment:
-    """The numbers of the reference as an experiment with one arm."""
+    """The numbers of the reference as an experiment with one arm, without healthy blood, of which leukaemic cells know nothing."""
     enable_pytrees()
     base = shipped()
     drugs = {name: dataclasses.replace(drug, pharmacokinetics={given.host.species: one_litre(0.0)}) for name, drug in given.drugs.items()}
@@ -73,7 +75,7 @@ def experiment_with(given: Parameters, free_nm: Mapping[str, float], numerics: N
         cell=given.cell,
         cohort=dataclasses.replace(base.cohort, subjects=subjects, leukaemias=[NAME]),
         leukaemias={NAME: given.leukaemia},
-        lineages={"neutrophils": given.lineage},
+        lineages={},
         drugs=drugs,
         regimens={"constant": Regimen(label="constant", events=[_dose(name, drugs[name], free_nm.get(name, 0.0)) for name in drugs])},
         arms={"constant": Arm(regimen="constant")},
@@ -111,7 +113,7 @@ def run_packets(
     experiment = experiment_with(given, free_nm, numerics, subjects, seed)
     table = cohort_subjects(seed, (NAME,), subjects)
     rows = xenograft_setup.Rows(table.keys, table.leukaemias, np.zeros(subjects, np.int32))
-    n_clones = 1 + len(given.leukaemia.subclones)
+    n_clones = _CLONES
     grid = make_grid(times_days[-1], numerics.dt_hours, numerics.window_hours, numerics.packing_hours)
     params: XenograftParams = xenograft_setup.build_params(experiment, rows, n_clones, grid.times)
     packets = single_cells(experiment, given.leukaemia, table.keys, cells, n_clones, xenograft_setup.capacity_for(max(numerics.packets, cells)))
@@ -122,7 +124,8 @@ def run_packets(
     for day in times_days:
         simulation.run_to(grid.index(day))
         seen.append(simulation.observe(_numbers))
-    return Series(*(np.stack([s[i] for s in seen]) for i in range(5))), simulation.carry()
+    series = Series(*(np.stack([s[i] for s in seen]) for i in range(5)))
+    return series._replace(clones=series.clones[:, :, : 1 + len(given.leukaemia.subclones)]), simulation.carry()
 
 
 def _numbers(params: Any, carry: Carry) -> tuple[jax.Array, ...]:

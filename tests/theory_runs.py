@@ -15,6 +15,7 @@ from abm.parameters.theory import THEORY_RECORDS
 from abm.studies.context import Context
 from abm.studies.dispatch import run_experiment
 from tests import seeds
+from tests.optimised import optimised_programs
 
 NEVER = 1e6
 
@@ -40,4 +41,5 @@ def run(name: str, keys: dict[str, Any], *, seed: int = 1, interval_hours: float
         engine=dataclasses.replace(base.engine, devices=1, **engine),
         readout=dataclasses.replace(base.readout, interval_hours=interval_hours),
     )
-    return run_experiment(experiment, Context()).series
+    with optimised_programs():
+        return run_experiment(experiment, Context()).series

@@ -22,6 +22,8 @@ from tests import seeds
 from tests.false_alarm import holds, proportion, within
 from tests.theory_runs import default
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 N = 1000
 # What the engine's windows and the way it meets the number may leave, in a probability.
 BIAS = 0.002

@@ -25,6 +25,8 @@ from tests.packet_engine import Numerics, run_packets
 from tests.reference import CONDITIONS, deviations, golden, golden_parameters, reference_trajectories, simulate_leukaemia
 from tests.reference_machinery import FAST, constant
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 
 @pytest.fixture(scope="module")
 def stored() -> dict[str, Any]:

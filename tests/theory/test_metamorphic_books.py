@@ -116,7 +116,7 @@ NULL = [
     "trial.start_human_cd45_percent=0",
     "trial.treatment_days=6",
     "trial.follow_up_days=6",
-    "engine.packets=16",
+    "engine.packets=48",
     "engine.strata=4",
     "readout.cell_snapshot_days=[]",
     "figures=false",
@@ -157,6 +157,7 @@ def test_m15_the_share_of_a_neutral_clone_does_not_drift() -> None:
         assert 0.02 < x.std() < 0.1
 
 
+@pytest.mark.usefixtures("optimised")
 def test_m15_a_neutral_subclone_keeps_its_share_under_treatment() -> None:
     """In the full mechanism: the subclone of 30 % differs in nothing but its name.  200 twins; 0.5 % for shares of few packets."""
     neutral = [f"leukaemias.bmf_competent.subclones.bmf_null.{key}" for key in ("fraction=0.3", "bmf_competence_factor=1")]

@@ -42,6 +42,7 @@ def trial(*overrides: str) -> xr.Dataset:
     return abm.simulate([*TRIAL, *overrides, "cohort.subjects=24", f"seed={seeds.seed(1)}"]).series
 
 
+@pytest.mark.usefixtures("optimised")
 def test_m04_neighbouring_seeds_and_subjects_have_nothing_in_common() -> None:
     """Residuals of 200 subjects over 20 intervals, seeds s and s + 1: equal rows, and correlations of normal numbers."""
     b, d, interval, n0 = 0.5, 0.5, 0.25, 2000
@@ -165,6 +166,7 @@ def resistant_at(n_detect: int, u: float, seed: int) -> np.ndarray:
     return values
 
 
+@pytest.mark.usefixtures("optimised")
 def test_m11_resistance_depends_on_cells_times_rate() -> None:
     """A tenth of the cells at ten times the rate: P(any resistant cell) is that of 1e4 cells in `test_detection.py`, and again at a hundredth.
 

@@ -217,8 +217,8 @@ def test_a_second_interrupt_stops_at_once(here: Path, monkeypatch: pytest.Monkey
     assert "interrupted" in capsys.readouterr().err
 
 
-SWEEP = ["--multirun", "seed=1,2", "trial=pdx,padua", "figures=false", "progress=false", "out=s"]
-MEMBERS = ["seed=1,trial=padua", "seed=1,trial=pdx", "seed=2,trial=padua", "seed=2,trial=pdx"]
+SWEEP = ["--multirun", "seed=1", "trial=pdx,padua", "figures=false", "progress=false", "out=s"]
+MEMBERS = ["seed=1,trial=padua", "seed=1,trial=pdx"]
 
 
 def test_each_member_of_a_sweep_has_its_folder_and_is_run_once(here: Path, study: list[tuple[Experiment, Context]]) -> None:
@@ -226,15 +226,15 @@ def test_each_member_of_a_sweep_has_its_folder_and_is_run_once(here: Path, study
     assert sorted(path.parent.name for path in here.rglob("run.h5")) == MEMBERS
     assert all((here / "s" / name / "run.h5").exists() for name in MEMBERS)
     starts = {(experiment.seed, experiment.trial.start_human_cd45_percent) for experiment, _ in study}
-    assert starts == {(1, 5.0), (1, 30.0), (2, 5.0), (2, 30.0)}
+    assert starts == {(1, 5.0), (1, 30.0)}
     stored = yaml.safe_load((here / "s" / MEMBERS[0] / "config.yaml").read_text(encoding="utf-8"))
     assert (stored["seed"], stored["trial"]["event_human_cd45_percent"]) == (1, 60.0)
     assert stored["trial"]["sources"]["event_human_cd45_percent"]["range"] == [45.0, 80.0]
 
     (here / "s" / MEMBERS[1] / "run.h5").unlink()
     assert main([*SWEEP, "resume=true"]) == 0
-    assert len(study) == 5, "finished members are kept"
-    assert study[4][0].seed == 1
+    assert len(study) == 3, "finished members are kept"
+    assert study[2][0].trial.start_human_cd45_percent == 5.0
 
 
 def test_a_sweep_runs_in_other_processes(here: Path, study: list[tuple[Experiment, Context]], capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ in mg, concentrations in mg/L: a molar mass of 1e6 g/mol makes the program's nmo
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from abm.pharmacology.compartments import IndividualPk
 from abm.pharmacology.exposure import ExposurePlan, advance_exposure, concentration_nm, plan_exposure
 from abm.pharmacology.regimen import Dose
+from tests.optimised import AS_USERS
 
 Array = NDArray[np.float64]
 MOLAR_MASS = 1e6
@@ -104,7 +106,7 @@ class Course(NamedTuple):
     dosed: NDArray[np.bool_]
 
 
-@jax.jit
+@functools.partial(jax.jit, compiler_options=AS_USERS)
 def _run(plan: ExposurePlan, arms: jax.Array, gates: jax.Array) -> tuple[jax.Array, ...]:
     def step(state: jax.Array, k: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         out = advance_exposure(state, plan, k, arms, gates)

@@ -57,7 +57,7 @@ def levels(verdicts: list[Verdict]) -> list[Level]:
 
 
 def test_burden_and_places_are_those_of_the_run() -> None:
-    """One mouse, 32 packets: growth differs between mice by 5 %, which over 17 days is a factor of 1.25."""
+    """One mouse, 48 packets: growth differs between mice by 5 %, which over 17 days is a factor of 1.25."""
     e, run = twin()
     result = base()
     start = starts(e, run)
@@ -96,6 +96,7 @@ def test_mutations_are_those_of_the_divisions_of_the_run() -> None:
     assert mutants.chance_before == pytest.approx(1.0 - math.exp(-mutants.before), rel=1e-9)
 
 
+@pytest.mark.usefixtures("optimised")
 def test_expected_mutants_of_a_theory_experiment_are_those_of_its_run() -> None:
     cfg = compose(["experiment=theory/resistance", "theory.replicates=2000", "progress=false"])
     e = build(cfg)
@@ -207,5 +208,5 @@ def test_time_grows_with_the_work() -> None:
     small, large = experiment(), experiment("cohort.subjects=20000")
     probe = Probe((0.01, 0.012, 0.02), probe_experiment(small, 8, 512), 512, "cpu x 1")
     one, many = (run_time(e, packet_forecast(e), 20.0, probe) for e in (small, large))
-    assert many.trial_steps == 20000 * one.trial_steps == 20000 * 4 * 32 * 24 * 4
+    assert many.trial_steps == 20000 * one.trial_steps == 20000 * 4 * 48 * 24 * 4
     assert one.low_seconds < one.high_seconds < many.low_seconds < many.high_seconds

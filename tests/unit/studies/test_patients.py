@@ -28,8 +28,10 @@ from tests import false_alarm
 
 SHARES = {"bmf_competent": 0.6, "bmf_null": 0.3, "etp_like": 0.1}
 MIX = [f"+cohort.mix.{name}={share}" for name, share in SHARES.items()]
-# A leukaemia of a patient in a body whose blood is there: mouse lineages, and room for a billion cells.
+# A leukaemia of a patient in a body that has one lineage of blood, and room for a billion cells.
 GROWING = [
+    "~lineages.mouse_platelet",
+    "~lineages.mouse_erythrocyte",
     "cohort.leukaemias=[patient_typical_bmf_null]",
     "host.injected_cells=0",
     "host.carrying_capacity=1e9",
@@ -181,6 +183,7 @@ def test_leukaemias_reach_their_burdens_when_growth_theory_says() -> None:
     false_alarm.student(cells / (1000.0 * np.exp(rate * lead_in.randomised_day)), 1.0, allowed=0.01, what="cells over those of growth theory")
 
 
+@pytest.mark.usefixtures("optimised")
 def test_mutants_at_diagnosis_follow_luria_and_delbruck() -> None:
     """Mutants that arose on the way from one cell: the chance of none, and what the lead-in adds to their mean share.
 

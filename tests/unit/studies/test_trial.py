@@ -24,7 +24,7 @@ from abm.studies.dispatch import run_experiment
 TINY = [
     "cohort.subjects=1",
     "cohort.leukaemias=[bmf_competent]",
-    "engine.packets=32",
+    "engine.packets=48",
     "engine.strata=4",
     "trial.start_human_cd45_percent=0.05",
     "trial.treatment_days=3",
