@@ -74,9 +74,10 @@ def _perform(request: Request) -> None:
 
 def _call_hydra(request: Request, extra: list[str], catalogue: Catalogue, task: Callable[[DictConfig], None]) -> None:
     """Let hydra do what it does for any application: sweeps, launchers, --help, --cfg, --info."""
-    register_library(catalogue, apart=request.mode == "sweep")
+    apart = request.mode != "show"  # what is shown includes the sources
+    register_library(catalogue, apart=apart)
     decorated = hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(program_folder()), config_name=CONFIG_NAME)(task)
-    faster = sources_apart() if request.mode == "sweep" else nullcontext()
+    faster = sources_apart() if apart else nullcontext()
     try:
         with _hydra_arguments([*request.flags, *request.overrides, *extra]), faster:
             decorated()

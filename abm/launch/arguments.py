@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -12,7 +13,7 @@ from hydra._internal.utils import get_args_parser
 from abm.config.check_overrides import parse_overrides
 from abm.errors import InputError
 
-Mode = Literal["run", "sweep", "show", "version"]
+Mode = Literal["run", "sweep", "show", "help", "version"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Request:
     """A command line, read.
 
     Attributes:
-        mode: run one job, sweep over several, show help or configuration, or print the version.
+        mode: run one job, sweep over several, show the configuration or help, or print the version.
         overrides: all `key=value` arguments.
         flags: all other arguments, as given.
         config_dirs: folders of the user that extend `conf`.
@@ -51,9 +52,15 @@ def read_arguments(argv: Sequence[str]) -> Request:
     if any(text.lstrip("+~").startswith("hydra.searchpath") for text in overrides):
         raise InputError("hydra.searchpath: is not supported; extend the configuration with --config-dir FOLDER.")
     dirs = () if parsed.config_dir is None else (Path(parsed.config_dir),)
-    shows = parsed.help or parsed.hydra_help or parsed.cfg is not None or parsed.info is not None or parsed.shell_completion
-    mode: Mode = "show" if shows else "sweep" if parsed.multirun or _mode_is_multirun(overrides) else "run"
-    return Request(mode, overrides, _without(argv, overrides), dirs)
+    return Request(_mode_of(parsed, overrides), overrides, _without(argv, overrides), dirs)
+
+
+def _mode_of(parsed: Namespace, overrides: Sequence[str]) -> Mode:
+    if parsed.help or parsed.hydra_help:
+        return "help"
+    if parsed.cfg is not None or parsed.info is not None or parsed.shell_completion:
+        return "show"
+    return "sweep" if parsed.multirun or _mode_is_multirun(overrides) else "run"
 
 
 def _refuse(message: str) -> NoReturn:

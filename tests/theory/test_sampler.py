@@ -14,14 +14,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from abm.engine.pieces import as_mapping
 from abm.engine.transition import Law, binomial, constant_law, end_of_line, hidden_pairs, negative_binomial, offspring, poisson, probability, then
 from abm.streams import threefry
 from abm.verification.tests_of_chance import chernoff, cumulants_of
 from tests import seeds
 from tests.false_alarm import p_holds, proportion, within
+from tests.optimised import OPTIONS
 from tests.theory.exact_laws import Pieces, chi_square_p, moments_of_lines, offspring_pmf
 
-DRAWS = 1 << 21
+DRAWS = 1 << 20
 FOUNDERS = (1, 2, 3, 5, 8, 16, 17, 24, 32, 64)
 # Division, death (1/d) and length (d), one piece after the other; b times length stays within 0.5.
 HAZARDS: dict[str, Pieces] = {
@@ -47,7 +49,7 @@ def law_of(pieces: Pieces) -> Law:
     return functools.reduce(then, laws)
 
 
-@jax.jit
+@functools.partial(jax.jit, compiler_options=as_mapping(OPTIONS))
 def _descendants(words: tuple[jax.Array, jax.Array], n: jax.Array, law: Law) -> jax.Array:
     """Living descendants of `n` founders, one draw per word."""
     wide = jnp.full(words[0].shape, n)

@@ -192,7 +192,7 @@ def test_mutants_at_diagnosis_follow_luria_and_delbruck() -> None:
     are the past of the founders (`abm.models.past`). Neutral mutants at u per division of cells that divide at b
     gain the share u b in a day of those that are none.
     """
-    u, founders, rows = 1.0e-4, 200.0, 600
+    u, founders, rows = 1.0e-4, 200.0, 300
     e, lead_in = grown(
         f"cohort.subjects={rows}",
         f"host.founder_cells={founders:g}",
