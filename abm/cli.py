@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from abm.config.check_overrides import check_overrides
 from abm.config.compose import CONFIG_NAME, HYDRA_VERSION_BASE, compose, compose_unchecked
 from abm.config.explain import explain
-from abm.config.library import Catalogue, program_folder, read_catalogue, register_library
+from abm.config.library import Catalogue, library_uncopied, program_folder, read_catalogue, register_library
 from abm.config.sources_apart import sources_apart
 from abm.errors import EXIT_COMPLETE, EXIT_FAULT, AbmError, InputError, Stopped
 from abm.launch.arguments import Request, read_arguments
@@ -79,7 +79,7 @@ def _call_hydra(request: Request, extra: list[str], catalogue: Catalogue, task: 
     decorated = hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(program_folder()), config_name=CONFIG_NAME)(task)
     faster = sources_apart() if apart else nullcontext()
     try:
-        with _hydra_arguments([*request.flags, *request.overrides, *extra]), faster:
+        with _hydra_arguments([*request.flags, *request.overrides, *extra]), faster, library_uncopied():
             decorated()
     except SystemExit as exit_:
         if exit_.code not in (None, 0):

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from abm.config.check_overrides import check_overrides
 from abm.config.explain import explain
-from abm.config.library import Catalogue, read_catalogue, register_library, search_path
+from abm.config.library import Catalogue, library_uncopied, read_catalogue, register_library, search_path
 from abm.config.sources_apart import sources_apart
 from abm.errors import InputError
 
@@ -51,7 +51,7 @@ def compose_unchecked(overrides: Sequence[str], catalogue: Catalogue) -> DictCon
     """Compose without our own checks; raises hydra's errors."""
     register_library(catalogue, apart=True)
     own, *users = catalogue.folders
-    with sources_apart(), hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
+    with sources_apart(), library_uncopied(), hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
         extra = [search_path(users)] if users else []
         cfg = hydra.compose(CONFIG_NAME, overrides=[*overrides, *extra])
     OmegaConf.set_struct(cfg, True)

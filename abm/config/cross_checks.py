@@ -107,8 +107,7 @@ def _check_start(experiment: Experiment, problems: list[str]) -> None:
         problems.append("trial.start_burden_cells = null: the host has no burden at diagnosis; give the leukaemic cells at which the trial starts.")
         return
     for name in experiment.cohort.leukaemias:
-        if name in experiment.leukaemias and level >= _levels_off_at(experiment.leukaemias[name].growth, host):
-            most = _levels_off_at(experiment.leukaemias[name].growth, host)
+        if name in experiment.leukaemias and level >= (most := _levels_off_at(experiment.leukaemias[name].growth, host)):
             problems.append(
                 f"trial.start_burden_cells = {level:g}: leukaemia '{name}' levels off at {most:.2g} cells, where divisions only replace deaths;"
                 " start below that, or raise host.carrying_capacity."
@@ -122,8 +121,7 @@ def _check_past(experiment: Experiment, problems: list[str]) -> None:
     if host.founder_cells <= 1.0 or not mutating:
         return
     for name in experiment.cohort.leukaemias:
-        if name in experiment.leukaemias and host.founder_cells >= _levels_off_at(experiment.leukaemias[name].growth, host):
-            most = _levels_off_at(experiment.leukaemias[name].growth, host)
+        if name in experiment.leukaemias and host.founder_cells >= (most := _levels_off_at(experiment.leukaemias[name].growth, host)):
             problems.append(
                 f"host.founder_cells = {host.founder_cells:g}: leukaemia '{name}' levels off at {most:.2g} cells, so that it cannot have grown to that"
                 " from one cell, with mutation (cohort.resistance) on the way; begin with fewer, or raise host.carrying_capacity."

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-from abm.config.sources_apart import read_apart
+from abm.config.sources_apart import read, read_apart
 from abm.errors import InputError
 
 LIBRARY_GROUPS = {
@@ -107,11 +108,11 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
 
     A file that builds on others (`defaults`, `@package`) is named in the list of defaults.  All
     other files stand in the config itself: hydra's work grows with the square of the
-    length of that list, and a composition takes half the time so.  What hydra has already is left there.
+    length of that list.  What hydra has already is left there.
 
     Args:
         catalogue: The files.
-        apart: The names of the files stand in the place of their sources, as within `sources_apart`; else all files go to the list.
+        apart: The names of the files stand in the place of their sources, as within `sources_apart`.
 
     Raises:
         ConfigLoadError: a file holds something else than keys and values.
@@ -124,13 +125,26 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
     merged: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
     for group, option, path in files:
         mapping = LIBRARY_GROUPS[group]
-        content, header = read_apart(path) if apart else ({}, {})
-        if apart and content and "defaults" not in content and not any(header.values()):
+        content, header = read_apart(path) if apart else read(path)
+        if content and "defaults" not in content and not any(header.values()):
             merged[mapping][option] = content
         else:
             defaults.append({f"{group}@{mapping}.{option}": option})
     ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": ["_self_", *defaults], **merged})
     _registered[:] = [state]
+
+
+@contextmanager
+def library_uncopied() -> Iterator[None]:
+    """Let hydra read its store where it stands in this block, instead of a copy of all of it for each question.
+
+    Hydra copies the store with every repository that it makes, one for every group that `--help` lists; it only reads them.
+    """
+    ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del ConfigStore.__deepcopy__  # type: ignore[attr-defined]
 
 
 def search_path(folders: Sequence[Path]) -> str:

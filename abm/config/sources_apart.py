@@ -63,9 +63,7 @@ def read_apart(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         ConfigLoadError: the file holds something else than keys and values.
     """
-    content, header = _read(path)
-    if not isinstance(content, Mapping):
-        raise ConfigLoadError(f"{path}: a mapping of keys to values is needed.")
+    content, header = read(path)
     if isinstance(content.get(SOURCES_KEY), Mapping):
         content = {**content, SOURCES_KEY: {f"{_FILE_KEY}{path}": True}}
     return content, header
@@ -79,8 +77,15 @@ def _read_once(path: Path, changed_ns: int) -> tuple[dict[str, Any], dict[str, A
     return content, header
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(content, header) of a configuration file.
+
+    Raises:
+        ConfigLoadError: the file holds something else than keys and values.
+    """
     content, header = _read_once(path, path.stat().st_mtime_ns)
+    if not isinstance(content, Mapping):
+        raise ConfigLoadError(f"{path}: a mapping of keys to values is needed.")
     return content, dict(header)
 
 
@@ -108,7 +113,7 @@ def _expand(sources: Mapping[str, Any]) -> dict[str, Any]:
     expanded: dict[str, Any] = {}
     for key, value in sources.items():
         if key.startswith(_FILE_KEY):
-            expanded.update(_read(Path(key.removeprefix(_FILE_KEY)))[0].get(SOURCES_KEY) or {})
+            expanded.update(read(Path(key.removeprefix(_FILE_KEY)))[0].get(SOURCES_KEY) or {})
         else:
             expanded[key] = value
     return expanded

@@ -21,7 +21,7 @@ class Request:
     """A command line, read.
 
     Attributes:
-        mode: run one job, sweep over several, show the configuration or help, or print the version.
+        mode: run one job, sweep over several, show the configuration, help, or print the version.
         overrides: all `key=value` arguments.
         flags: all other arguments, as given.
         config_dirs: folders of the user that extend `conf`.

@@ -241,14 +241,14 @@ def test_a_sweep_runs_in_other_processes(here: Path, study: list[tuple[Experimen
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     (here / "mine" / "drug").mkdir(parents=True)
     (here / "mine" / "drug" / "own.yaml").write_text("defaults: [venetoclax, _self_]\nlabel: Own\n", encoding="utf-8")
-    common = ["--multirun", "seed=1", "regimens.venetoclax.events.0.drug=own", "figures=false", "progress=false", "out=s", "--config-dir", "mine"]
+    common = ["--multirun", "seed=1,2", "regimens.venetoclax.events.0.drug=own", "figures=false", "progress=false", "out=s", "--config-dir", "mine"]
     assert main(common) == 0
-    assert len(study) == 1
+    assert len(study) == 2
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     assert main([*common, *joblib, "resume=true"]) == 0
     assert main([*common, *joblib]) == 2
     assert "holds a finished result" in capsys.readouterr().err
-    assert len(list((here / "s").rglob("run.h5"))) == 1
+    assert len(list((here / "s").rglob("run.h5"))) == 2
 
 
 def test_the_rest_of_a_sweep_is_not_started_after_a_signal(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,7 @@ def test_flags_and_overrides_may_stand_in_any_order() -> None:
     assert read_arguments(["seed=1"]).mode == "run"
     assert read_arguments(["hydra.mode=MULTIRUN"]).mode == "sweep"
     assert read_arguments(["--cfg", "job"]).mode == "show"
+    assert read_arguments(["--help"]).mode == read_arguments(["--hydra-help"]).mode == "help"
 
 
 def test_the_table_shows_medians_of_known_endpoints_first() -> None:
