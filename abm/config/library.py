@@ -140,6 +140,9 @@ def library_uncopied() -> Iterator[None]:
 
     Hydra copies the store with every repository that it makes, one for every group that `--help` lists; it only reads them.
     """
+    if hasattr(ConfigStore, "__deepcopy__"):  # within another such block
+        yield
+        return
     ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
     try:
         yield
