@@ -11,6 +11,7 @@ values live in `conf/`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from typing import Any, TypeVar, dataclass_transform
 
@@ -102,4 +103,7 @@ def enable_pytrees() -> None:
 
 def field_types(cls: type) -> dict[str, Any]:
     """Resolved annotation of every field of a record class."""
-    return typing.get_type_hints(cls)
+    return _resolved(cls)
+
+
+_resolved = functools.cache(typing.get_type_hints)

@@ -16,6 +16,7 @@ from abm.config.check_overrides import check_overrides
 from abm.config.explain import explain
 from abm.config.library import Catalogue, library_uncopied, read_catalogue, register_library, search_path
 from abm.config.sources_apart import sources_apart
+from abm.config.untouched import completed, untouched
 from abm.errors import InputError
 
 CONFIG_NAME = "config"
@@ -49,10 +50,12 @@ def compose(overrides: Sequence[str] = (), *, config_dirs: Iterable[str | Path] 
 
 def compose_unchecked(overrides: Sequence[str], catalogue: Catalogue) -> DictConfig:
     """Compose without our own checks; raises hydra's errors."""
-    register_library(catalogue, apart=True)
+    entries = untouched(overrides, catalogue)
+    register_library(catalogue, apart=True, left_out=entries)
     own, *users = catalogue.folders
     with sources_apart(), library_uncopied(), hydra.initialize_config_dir(version_base=HYDRA_VERSION_BASE, config_dir=str(own)):
         extra = [search_path(users)] if users else []
         cfg = hydra.compose(CONFIG_NAME, overrides=[*overrides, *extra])
+    cfg = completed(cfg, entries, catalogue)
     OmegaConf.set_struct(cfg, True)
     return cfg

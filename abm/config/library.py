@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,8 +48,8 @@ class Catalogue:
 
     def path(self, group: str, option: str) -> Path:
         """The file of an option."""
-        files = (folder / group / f"{option}.yaml" for folder in self.folders)
-        return next(file for file in files if file.is_file()).resolve()
+        files = [folder / group / f"{option}.yaml" for folder in self.folders]
+        return next(file for file in files if len(files) == 1 or file.is_file())
 
     @property
     def single_choice(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def read_catalogue(user_folders: Iterable[Path] = (), *, program: Path | None = 
     Raises:
         InputError: a user folder does not exist, or holds a file under the name of one of the program's.
     """
-    own = program if program is not None else program_folder()
+    own = (program if program is not None else program_folder()).resolve()
     options: dict[str, list[str]] = {}
     for group, option in _files(own):
         options.setdefault(group, []).append(option)
@@ -86,7 +86,7 @@ def read_catalogue(user_folders: Iterable[Path] = (), *, program: Path | None = 
                 raise InputError(f"--config-dir {folder}: {group}/{option}.yaml exists already and would be ignored. Give the file a name of its own.")
             known.add((group, option))
             options.setdefault(group, []).append(option)
-        folders.append(folder)
+        folders.append(folder.resolve())
     return Catalogue(folders=tuple(folders), options={group: tuple(sorted(names)) for group, names in sorted(options.items())})
 
 
@@ -103,8 +103,14 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
-def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
-    """Hand hydra all library files as the config `library`.
+def library_files(catalogue: Catalogue) -> list[tuple[str, str, Path, int]]:
+    """(group, option, file, time of its last change) of all library files, in the order of the composed tree."""
+    files = [(group, option, catalogue.path(group, option)) for group in LIBRARY_GROUPS for option in catalogue.options.get(group, ())]
+    return [(*file, file[2].stat().st_mtime_ns) for file in files]
+
+
+def register_library(catalogue: Catalogue, *, apart: bool = False, left_out: Container[tuple[str, str]] = ()) -> None:
+    """Hand hydra the library files as the config `library`.
 
     A file that builds on others (`defaults`, `@package`) is named in the list of defaults.  All
     other files stand in the config itself: hydra's work grows with the square of the
@@ -113,25 +119,30 @@ def register_library(catalogue: Catalogue, *, apart: bool = False) -> None:
     Args:
         catalogue: The files.
         apart: The names of the files stand in the place of their sources, as within `sources_apart`.
+        left_out: Entries of the tree, (mapping, name), that are not handed over.
 
     Raises:
         ConfigLoadError: a file holds something else than keys and values.
     """
-    files = [(group, option, catalogue.path(group, option)) for group in LIBRARY_GROUPS for option in catalogue.options.get(group, ())]
-    state = (apart, [(*file, file[2].stat().st_mtime_ns) for file in files])
+    state = (apart, [file for file in library_files(catalogue) if (LIBRARY_GROUPS[file[0]], file[1]) not in left_out])
     if [state] == _registered:
         return
     defaults: list[dict[str, str] | str] = []
     merged: dict[str, dict[str, object]] = {mapping: {} for mapping in LIBRARY_GROUPS.values()}
-    for group, option, path in files:
+    for group, option, path, _ in state[1]:
         mapping = LIBRARY_GROUPS[group]
         content, header = read_apart(path) if apart else read(path)
-        if content and "defaults" not in content and not any(header.values()):
+        if stands_alone(content, header):
             merged[mapping][option] = content
         else:
             defaults.append({f"{group}@{mapping}.{option}": option})
     ConfigStore.instance().store(name=LIBRARY_CONFIG, node={"defaults": ["_self_", *defaults], **merged})
     _registered[:] = [state]
+
+
+def stands_alone(content: Mapping[str, object], header: Mapping[str, object]) -> bool:
+    """Whether a file says all there is to say, and says it of itself."""
+    return bool(content) and "defaults" not in content and not any(header.values())
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from omegaconf import OmegaConf
 
 from abm.config.build import build, stored_config
 from abm.config.compose import compose
-from abm.config.library import LIBRARY_GROUPS, program_folder, read_catalogue
+from abm.config.library import LIBRARY_GROUPS, Catalogue, program_folder, read_catalogue
+from abm.config.untouched import Entry, untouched
 from abm.errors import InputError
 
 CONF = program_folder()
@@ -127,3 +129,39 @@ def test_stored_sources_are_those_of_the_files() -> None:
     drug = yaml.safe_load((CONF / "drug" / "venetoclax.yaml").read_text(encoding="utf-8"))
     assert stored["drugs"]["venetoclax"]["sources"] == drug["sources"]
     assert "navitoclax" not in stored["drugs"], "what the run does not use is not stored"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["experiment=paediatric_chemo", "drugs.venetoclax.label=x", "~drugs.sirolimus", "cohort.mix.patient_typical=0.43"],
+        ["regimens.combination.events.0.amount=3", "+regimens.mine={label: Mine, events: []}", "leukaemias.bmf_null.label=Null"],
+    ],
+)
+def test_entries_that_hydra_is_not_given_stand_as_if_it_had_composed_them(overrides: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = compose(overrides)
+    handed = []
+
+    def nothing(given: Sequence[str], catalogue: Catalogue) -> dict[Entry, None]:
+        handed.append(len(untouched(given, catalogue)))
+        return {}
+
+    monkeypatch.setattr("abm.config.compose.untouched", nothing)
+    assert OmegaConf.to_yaml(apart) == OmegaConf.to_yaml(compose(overrides))
+    assert handed[0] > 40, "most entries are put in after the composition"
+    assert apart.drugs.venetoclax._get_root() is apart
+
+
+def test_a_composed_tree_is_nobody_elses() -> None:
+    first, second = compose(), compose()
+    first.drugs.everolimus.label = "changed"
+    assert second.drugs.everolimus.label != "changed"
+    assert compose().drugs.everolimus.label == second.drugs.everolimus.label
+
+
+def test_a_users_file_may_say_something_of_a_library_entry(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\ndrugs: {venetoclax: {label: Mine}}\n", encoding="utf-8")
+    cfg = compose(["experiment=mine"], config_dirs=[tmp_path])
+    assert cfg.drugs.venetoclax.label == "Mine"
+    assert cfg.drugs.venetoclax.molar_mass_g_per_mol == compose().drugs.venetoclax.molar_mass_g_per_mol
