@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from abm.errors import InputError, unknown_name
 from abm.parameters.measured import Measurement
 from abm.targets.published import Published
+from abm.yaml_text import from_yaml
 
 Array = NDArray[np.float64]
 PATH = Path(__file__).with_name("errors.yaml")
@@ -51,7 +51,7 @@ class ErrorLaw:
 
 def error_laws(measured: Sequence[Measurement], chosen: Mapping[str, float]) -> dict[str, ErrorLaw]:
     """Law of every measured variable: the sd that the user chose, else that of replicates, else the assumed one."""
-    stated: dict[str, Any] = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    stated: dict[str, Any] = from_yaml(PATH.read_text(encoding="utf-8"))
     laws = {}
     for name in dict.fromkeys(m.variable for m in measured):
         law = ErrorLaw(stated[name]["scale"], float(stated[name]["sd"]), float(stated[name]["floor"]))
@@ -82,7 +82,7 @@ def read_sds(texts: Sequence[str]) -> dict[str, float]:
     Raises:
         InputError: A variable is unknown, or a value is no positive number.
     """
-    known = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    known = from_yaml(PATH.read_text(encoding="utf-8"))
     found = {}
     for text in texts:
         name, _, given = text.partition("=")

@@ -11,7 +11,6 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,16 +23,10 @@ from abm.config.sources_apart import with_sources
 from abm.errors import InputError, unknown_name
 from abm.parameters.dose_matrix import DoseMatrix
 from abm.parameters.experiment import Experiment
+from abm.yaml_text import to_yaml
 
 MAX_SHOWN = 12
 LIBRARIES = ("drugs", "regimens", "leukaemias", "mechanisms", "lineages", "stem_cells", "assays", "products", "arms")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes every value in full, also one that stands in two places."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def build(cfg: DictConfig | Mapping[str, Any]) -> Experiment:
@@ -92,7 +85,7 @@ def stored_config(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -
 
 def stored_yaml(cfg: DictConfig | Mapping[str, Any], experiment: Experiment) -> str:
     """`stored_config` as YAML; equal configurations give equal text."""
-    return yaml.dump(stored_config(cfg, experiment), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=160)
+    return to_yaml(stored_config(cfg, experiment))
 
 
 def _refuse(problems: list[str]) -> None:

@@ -55,7 +55,7 @@ def ready(program: Callable[..., Any], source: Source, devices: tuple[jax.Device
         devices: Devices on which it runs.
         arguments: Arguments of a first call.
     """
-    return _ready(program, source.modules, repr(source.settings), devices, _described(arguments), _Arguments(arguments))
+    return _ready(program, source.modules, repr(source.settings), devices, described(arguments), _Arguments(arguments))
 
 
 class _Arguments:
@@ -138,7 +138,7 @@ def _keep(program: Any, path: Path) -> None:
         return  # a full disk, or a program or a device of which JAX keeps none: the next run compiles again
 
 
-def _described(arguments: tuple[Any, ...]) -> str:
+def described(arguments: tuple[Any, ...]) -> str:
     """Shapes, types, weakness and places of arrays."""
     leaves, structure = jax.tree.flatten(arguments)
     shapes = [(jax.typeof(leaf), getattr(leaf, "sharding", None)) for leaf in leaves]

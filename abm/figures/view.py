@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from abm.errors import InputError
 from abm.output.layout import COLUMN_ALIASES
 from abm.output.reader import endpoint_frame
 from abm.output.result import RunResult
+from abm.yaml_text import from_yaml
 
 _ABBREVIATIONS = ("bmf", "cns", "etp", "mrd")
 
@@ -28,7 +28,7 @@ class View:
         self.tables: dict[str, pd.DataFrame] = run.tables
         self.dose_matrix: xr.Dataset | None = run.dose_matrix
         self.clones: pd.DataFrame = run.clones.rename(columns=COLUMN_ALIASES)
-        self.config: dict[str, Any] = (yaml.safe_load(run.config_yaml) or {}) if result else run.config
+        self.config: dict[str, Any] = (from_yaml(run.config_yaml) or {}) if result else run.config
         self.arms = [str(a) for a in self.series["arm"].values] if "arm" in self.series.coords else []
         self.subjects = [str(s) for s in self.series["subject"].values] if "subject" in self.series.coords else []
         of = self.series["leukaemia"].values.astype(str) if "leukaemia" in self.series.coords else np.full(len(self.subjects), "")

@@ -16,6 +16,7 @@ import yaml
 
 from abm.errors import InputError
 from abm.parameters.experiment import Experiment
+from abm.yaml_text import from_yaml
 
 RESULT = "run.h5"
 CONFIG = "config.yaml"
@@ -141,7 +142,7 @@ def _check_writable(folder: Path) -> None:
 
 def _stored(folder: Path) -> Mapping[str, Any]:
     try:
-        stored = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        stored = from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         reason = f"its {CONFIG} cannot be read ({type(error).__name__}), so it cannot be resumed"
         raise InputError(f"out = {folder}: {reason}; overwrite=true replaces it.") from error

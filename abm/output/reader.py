@@ -17,12 +17,12 @@ import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from abm.errors import InputError, unknown_name
 from abm.output import layout
 from abm.output.cell_snapshots import read_snapshot
 from abm.output.result import CellSnapshot
+from abm.yaml_text import from_yaml
 
 if TYPE_CHECKING:
     from abm.output.plotting import Plots
@@ -140,7 +140,7 @@ class Run:
     @functools.cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration."""
-        return dict(yaml.safe_load(self.attributes["config"]) or {})
+        return dict(from_yaml(self.attributes["config"]) or {})
 
     @functools.cached_property
     def provenance(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import yaml
 
 from abm.output import layout
 from abm.output.reader import Run, read_arrays, read_table
+from abm.yaml_text import from_yaml
 
 _KINDS = {"integer": "i", "real": "f", "flag": "b", "text": "UO"}
 
@@ -46,7 +47,7 @@ def _check_root(file: h5py.File) -> Iterator[str]:
         if name not in file.attrs:
             yield f"root attribute '{name}' is missing"
     try:
-        yaml.safe_load(str(file.attrs.get("config", "")))
+        from_yaml(str(file.attrs.get("config", "")))
     except yaml.YAMLError as error:
         yield f"root attribute 'config' is not YAML: {error}"
     try:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from abm.engine.batches import Batches
 from abm.errors import InputError
@@ -26,6 +25,7 @@ from abm.studies.dose_matrix_surfaces import summarise, surfaces
 from abm.studies.dose_matrix_wells import Wells
 from abm.studies.grids import step_hours
 from abm.studies.trial_result import check_conservation, device_name
+from abm.yaml_text import from_yaml
 
 # A dish has no compartments.
 _ELSEWHERE = ("leukaemia_marrow", "leukaemia_blood")
@@ -91,7 +91,7 @@ def assemble(
     matrix, single = surfaces(wells, readings)
     wall = {name: now - before for (_, before), (name, now) in pairwise(clock.items())}
     device = device_name(simulation)
-    config = yaml.safe_load(context.config_yaml) or {}
+    config = from_yaml(context.config_yaml) or {}
     return RunResult(
         series=series,
         lead_in=None,

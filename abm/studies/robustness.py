@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from abm.errors import InputError, Stopped, unknown_name
 from abm.output.provenance import build_provenance
@@ -28,6 +27,7 @@ from abm.studies.robustness_claims import JOINT, margins, outcomes
 from abm.studies.robustness_confirm import confirm
 from abm.studies.robustness_draws import Uncertain, draw_numbers, drawn_experiments, uncertain_numbers
 from abm.studies.robustness_ranking import claim_shares, ranking
+from abm.yaml_text import from_yaml
 
 BATCH = 128
 TARGET_DIFFERENCE = 0.3
@@ -42,7 +42,7 @@ def run_robustness(experiment: Experiment, context: Context) -> RunResult:
     """
     settings = read_settings(experiment)
     clock = {"start": time.monotonic()}
-    config: dict[str, Any] = yaml.load(context.config_yaml, Loader=yaml.CSafeLoader)
+    config: dict[str, Any] = from_yaml(context.config_yaml)
     numbers = uncertain_numbers(config, context.overrides, settings, experiment.host.species)
     if not numbers:
         raise InputError("robustness: no number of this configuration has a range to draw from.")

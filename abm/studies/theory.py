@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-import yaml
 
 from abm.engine.program import Carry, start_carry
 from abm.engine.simulate import Simulation
@@ -44,6 +43,7 @@ from abm.studies.theory_result import (
     solved_engine,
     solved_series,
 )
+from abm.yaml_text import from_yaml
 
 PROGRAMS: dict[str, Callable[[Any, Settings], TheoryProgram | TheorySolution]] = {
     "birth_death": birth_death,
@@ -72,7 +72,7 @@ def run_theory(experiment: Experiment, context: Context) -> RunResult:
     engine = experiment.engine
     settings = Settings(experiment.seed, engine.packets, engine.dt_hours, engine.packing_hours, experiment.readout.interval_hours)
     program = PROGRAMS[name](THEORY_RECORDS[name](**keys), settings)
-    config = yaml.safe_load(context.config_yaml) or {}
+    config = from_yaml(context.config_yaml) or {}
     if isinstance(program, TheorySolution):
         series, device = solved_series(program), "none: equations solved on the host"
         wall = {"set_up": time.perf_counter() - began}

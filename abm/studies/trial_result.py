@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 
 from abm.endpoints.registry import Material, all_endpoints, all_tables
 from abm.endpoints.response import response_events
@@ -24,6 +23,7 @@ from abm.readouts.view import View
 from abm.studies.context import Context
 from abm.studies.grids import step_hours
 from abm.studies.lead_in import LeadIn
+from abm.yaml_text import from_yaml
 
 # Tables of the cohort that also stand in summary.json; the others are long.
 SUMMARISED = ("survival_summary", "contrasts", "responses", "biomarker")
@@ -54,7 +54,7 @@ def assemble(
     events = _joined(_randomisation_events(view, lead_in, in_trial), response_events(endpoints), _of_the_trial(decisions, view, in_trial))
     tables = all_tables(material, endpoints)
     wall = {"lead_in": clock["lead_in"] - clock["start"], "trial": clock["trial"] - clock["lead_in"]}
-    config = yaml.safe_load(context.config_yaml) or {}
+    config = from_yaml(context.config_yaml) or {}
     device = device_name(simulation)
     missing = [view.subjects[s] for s in np.flatnonzero(~in_trial.all(axis=0))]
     return RunResult(

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from abm.figures.style import GREY, INK, SHADE, look
 from abm.targets.findings import MET, NOT_EVALUATED, Line
+from abm.yaml_text import from_yaml
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ def residual_disease_figure(shares: NDArray[np.float64], day: float) -> Figure:
     """Cumulative share of virtual children by residual disease, over that of real patients (`residual_disease.yaml`)."""
     from matplotlib.figure import Figure
 
-    real = yaml.safe_load(DISEASE.read_text(encoding="utf-8"))
+    real = from_yaml(DISEASE.read_text(encoding="utf-8"))
     x, n = np.array(real["at_most"], float).T
     cumulative = n / real["patients"]
     half = 1.96 * np.sqrt(cumulative * (1.0 - cumulative) / real["patients"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from abm.errors import InputError
+from abm.yaml_text import from_yaml
 
 PATH = Path(__file__).with_name("published.yaml")
 KINDS = ("unit", "calibration", "direction", "trial")
@@ -51,13 +53,15 @@ class Published:
         return self.low <= value <= self.high
 
 
-def read_published(path: Path = PATH) -> dict[str, Published]:
-    """All targets by key, in the order of the file.
+@functools.cache
+def read_published(path: Path = PATH) -> Mapping[str, Published]:
+    """All targets by key, in the order of the file; read once in a process.
 
     Raises:
         InputError: An entry lacks a key, has an unknown one, or its band does not hold its own published value.
     """
-    return {key: _entry(key, dict(entry)) for key, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items()}
+    entries = from_yaml(path.read_text(encoding="utf-8"))
+    return MappingProxyType({key: _entry(key, dict(entry)) for key, entry in entries.items()})
 
 
 def _entry(key: str, entry: dict[str, Any]) -> Published:

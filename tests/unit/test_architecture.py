@@ -19,6 +19,7 @@ FLOORS = {
     "registry": 1,
     "units": 0,
     "records": 0,
+    "yaml_text": 0,
     "streams": 0,
     "parameters": 1,
     "subject": 1,
@@ -53,7 +54,7 @@ NEIGHBOURS = {
     ("endpoints", "readouts"),
 }
 # What a refused input must not wait for.
-FAST = ("config", "parameters", "launch", "records", "errors", "units", "cli", "__main__")
+FAST = ("config", "parameters", "launch", "records", "errors", "units", "yaml_text", "cli", "__main__")
 
 
 def modules() -> dict[str, Path]:
