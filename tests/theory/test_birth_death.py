@@ -74,13 +74,13 @@ def test_pulsed_rates(dt_hours: float, packets: int, n: int) -> None:
 
 
 def test_decline_to_extinction_with_few_packets_and_long_steps() -> None:
-    # n = 4000; 62 or 63 cells per packet
-    series = run("birth_death", {"n0": 500, "phases": DECLINE, "replicates": 4000}, seed=3, dt_hours=24.0 * 7, packets=8, packing_hours=NEVER)
+    # n = 8000; 62 or 63 cells per packet
+    series = run("birth_death", {"n0": 500, "phases": DECLINE, "replicates": 8000}, seed=3, dt_hours=24.0 * 7, packets=8, packing_hours=NEVER)
     check_law(final(series), DECLINE, 500, 1024)
 
 
 def test_fast_rates_whose_phases_end_within_a_step() -> None:
-    # n = 10000; the step of a day is cut so that a founder has at most half a birth between two draws
-    series = run("birth_death", {"n0": 1, "phases": FAST_OFF_GRID, "replicates": 10_000}, seed=4, dt_hours=24.0, packing_hours=NEVER)
+    # n = 8000; the step of a day is cut so that a founder has at most half a birth between two draws
+    series = run("birth_death", {"n0": 1, "phases": FAST_OFF_GRID, "replicates": 8000}, seed=4, dt_hours=24.0, packing_hours=NEVER)
     check_law(final(series), FAST_OFF_GRID, 1, 1024)
     assert {0.37, 1.21, 1.9} <= set(series["time"].values.tolist())
