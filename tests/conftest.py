@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.optimised import WITHOUT_OPTIMISATION
+
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ["JAX_ENABLE_X64"] = "1"
@@ -25,14 +27,13 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".pytest_cache" / 
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # A program is compiled for a number of devices: two in every process, whichever test of it is the first to start JAX.
 # Its kernels are compiled one after another: threads cost a seventh more, and both processors are busy with tests.
-# Most tests compile for longer than they compute: with the older emitters of kernels and without optimisation the pieces of the
-# program compile in a quarter of the time.  A test beside M2 holds that every cell is as without these flags, as users run the program.
+# Most tests compile for longer than they compute: with the older emitters of kernels, where JAX still has them, and without
+# optimisation the pieces of the program compile in a quarter of the time.  A test beside M2 holds that every cell
+# is as without these flags, as users run the program.
 for flag in (
     "--xla_force_host_platform_device_count=2",
     "--xla_cpu_parallel_codegen_split_count=1",
-    "--xla_cpu_use_fusion_emitters=false",
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
+    *WITHOUT_OPTIMISATION,
 ):
     given = os.environ.get("XLA_FLAGS", "")
     if flag.partition("=")[0] not in given:
