@@ -108,7 +108,10 @@ def _course(rows: Rows, arms: list[str], grid: Array) -> Values:
 
 def _burden(rows: Rows, start: Array, course: Values, h: float, resolution: Resolution) -> Array:
     """Leukaemic cells (steps + 1, rows)."""
-    twins = [TwinRow(e.cell, leukaemia, e.drugs, float(n), e.host.carrying_capacity) for (e, leukaemia), n in zip(rows, start, strict=True)]
+    twins = [
+        TwinRow(e.cell, leukaemia, e.drugs, float(n), e.host.carrying_capacity, e.cohort.chemosensitivity)
+        for (e, leukaemia), n in zip(rows, start, strict=True)
+    ]
     params = build_twin(twins, drugs_given(rows[0][0]), trait_points(resolution.cells, 1, resolution.levels), resolution.levels)
     clones = 1 + max(len(row.leukaemia.subclones) for row in twins)
     return np.asarray(simulate_twin(params, course, h, clones * resolution.levels).burden)

@@ -1,6 +1,7 @@
 """Who a subject is: its leukaemia with what sets it apart from the typical one.
 
-Every factor is log-normal with mean 1 and belongs to the subject and the name of the
+Every factor is log-normal with mean 1 (that of the chemosensitivity with the mean of the
+cohort, `cohort.chemosensitivity`) and belongs to the subject and the name of the
 quantity: not to the arm, so that twins are alike, and not to its neighbours in the list,
 so that a further quantity that varies changes no other.
 
@@ -90,6 +91,7 @@ def individual(experiment: Experiment, key: np.ndarray, leukaemia: str) -> Indiv
     variability, typical = experiment.cohort.variability, experiment.leukaemias[leukaemia]
     factors = {name: factor_of(key, f"variability/{name}", getattr(variability, name)) for name in varied_names()}
     alike = all(factor == 1.0 for factor in factors.values())
+    factors["chemosensitivity"] *= experiment.cohort.chemosensitivity
     factors[DIVISION] = factor_of(key, "growth", experiment.host.growth_cv)
     if alike:
         return Individual(typical, factors)

@@ -44,6 +44,7 @@ class TwinRow:
     drugs: dict[str, Drug]
     burden: float  # cells at the start
     capacity: float  # cells; inf in a dish
+    chemosensitivity: float = 1.0  # factor on cytotoxic hazards
 
 
 class TwinParams(NamedTuple):
@@ -55,6 +56,7 @@ class TwinParams(NamedTuple):
     leave_cycle: Any
     enter_cycle: Any
     capacity: Any
+    chemosensitivity: Any
     traits: Traits  # (rows, points)
     start: Weights  # (rows, points)
     targets: TargetTable  # (rows, drugs)
@@ -163,6 +165,7 @@ def build_twin(rows: list[TwinRow], order: list[str], normals: np.ndarray, group
         leave_cycle=leave,
         enter_cycle=growth.quiescent_to_cycling_per_day,
         capacity=np.array([[row.capacity] for row in rows]),
+        chemosensitivity=np.array([[row.chemosensitivity] for row in rows]),
         traits=jax.tree.map(lambda x: jnp.broadcast_to(x, cells.shape), traits),
         start=Weights(cells - quiescent, quiescent),
         targets=row_targets([row.drugs for row in rows], order),
@@ -195,7 +198,7 @@ def step_twin(params: TwinParams, state: TwinState, mean_nm: jax.Array, h: jax.A
     middle = jnp.maximum(burden + 0.5 * (burden - state.burden), 0.0)[:, None]
     division = params.b_max * room(middle, params.capacity) * rates.slowing * traits.division_factor
     death = scaled(params.death, traits.baseline_death_factor) + rates.death
-    killed_cycling, killed_quiescent = cytotoxic_hazards(action, traits)
+    killed_cycling, killed_quiescent = (hazard * params.chemosensitivity for hazard in cytotoxic_hazards(action, traits))
     hazards = Hazards(
         division=division,
         death_cycling=death + killed_cycling,

@@ -46,6 +46,9 @@ class Cohort:
     subjects: int = count("Subjects per leukaemia; with a mix, subjects in all.", low=1)
     leukaemias: list[str] = listing("Names of the leukaemias; with a mix, those of the mix.")
     mix: dict[str, float] = named_parts("Share of each leukaemia, from which every subject draws its own; {} = equally many of each.", default={})
+    chemosensitivity: float = quantity(
+        "1", "Mean factor on cytotoxic hazards of leukaemic cells in this cohort, e.g. below 1 in patients treated before.", above=0.0, default=1.0
+    )
     variability: Variability = part("How subjects differ.", default=Variability())
     resistance: list[str] = listing("Names of the mechanisms of resistance that can arise; none = no mutation.")
     design: str = choice("twin: every subject lives in every arm; parallel: every arm has its own subjects.", ("twin", "parallel"))

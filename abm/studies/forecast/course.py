@@ -98,7 +98,8 @@ def _typical(experiment: Experiment, names: tuple[str, ...]) -> tuple[TwinParams
     """Twin of each leukaemia at injection, and the clones of a row."""
     host = experiment.host
     seeded = host.expected_founders
-    rows = [TwinRow(experiment.cell, experiment.leukaemias[name], experiment.drugs, seeded, host.carrying_capacity) for name in names]
+    mean = experiment.cohort.chemosensitivity
+    rows = [TwinRow(experiment.cell, experiment.leukaemias[name], experiment.drugs, seeded, host.carrying_capacity, mean) for name in names]
     params = build_twin(rows, drugs_given(experiment), trait_points(CELLS, 1, LEVELS), LEVELS)
     return params, 1 + max(len(row.leukaemia.subclones) for row in rows)
 

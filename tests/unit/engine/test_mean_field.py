@@ -18,6 +18,7 @@ import jax.numpy as jnp  # noqa: E402
 from abm.engine.mean_field import COMPETENCE, Hazards, Weights, advance_weights, redraw, spread_rows, switch, trait_points  # noqa: E402
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy  # noqa: E402
 from abm.models.mean_field_xenograft import TwinRow, build_twin, constant_course, simulate_twin  # noqa: E402
+from abm.parameters.drug import Cytotoxic  # noqa: E402
 from tests.reference_parameters import Parameters, changed, parameters, subclone  # noqa: E402
 
 DRUGS = ["everolimus", "venetoclax"]
@@ -122,6 +123,26 @@ def test_subclones_start_at_their_share_and_breed_true() -> None:
     growth = p.leukaemia.growth
     expected = 3e4 * np.exp(5.0 * growth.net_per_day) + 1e4 * np.exp(-5.0 * growth.death_per_day)
     assert out.burden[-1, 0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_chemosensitivity_acts_on_cytotoxic_hazards_and_on_nothing_else() -> None:
+    """Half of it is half of the drug's hazard, to the bit; drugs that act on the machinery of apoptosis do not feel it."""
+
+    def killing(per_day: float) -> Parameters:
+        p = given()
+        venetoclax = p.drugs["venetoclax"]
+        cytotoxic = Cytotoxic(max_per_day=per_day, ec50_nm=5.0, hill=1.0, quiescent_factor=0.25)
+        own = dataclasses.replace(venetoclax, targets=dataclasses.replace(venetoclax.targets, cytotoxic=cytotoxic))
+        return dataclasses.replace(p, drugs={**p.drugs, "venetoclax": own})
+
+    def less_sensitive(p: Parameters) -> TwinRow:
+        return dataclasses.replace(row(p), chemosensitivity=0.5)
+
+    out = run([row(killing(4.0)), less_sensitive(killing(4.0)), row(killing(2.0))], [(6.0, 2.0)] * 3, 4.0).burden
+    np.testing.assert_array_equal(out[:, 1], out[:, 2])
+    assert out[-1, 1] > 2.0 * out[-1, 0]
+    out = run([row(given()), less_sensitive(given())], [(6.0, 2.0)] * 2, 4.0).burden
+    np.testing.assert_array_equal(out[:, 0], out[:, 1])
 
 
 def test_a_row_does_not_depend_on_its_neighbours() -> None:

@@ -104,6 +104,15 @@ def test_a_further_quantity_that_varies_changes_no_other() -> None:
         assert balanced_growth(b.leukaemia.growth) == pytest.approx([pace * x for x in balanced_growth(a.leukaemia.growth)])
 
 
+def test_the_chemosensitivity_of_a_cohort_multiplies_that_of_every_subject_and_no_trait() -> None:
+    one, half = experiment("cohort.variability.chemosensitivity=0.5"), experiment("cohort.variability.chemosensitivity=0.5", "cohort.chemosensitivity=0.5")
+    for key in subjects_of(one).keys:
+        a, b = individual(one, key, "bmf_competent"), individual(half, key, "bmf_competent")
+        assert b.chemosensitivity == 0.5 * a.chemosensitivity
+        assert b.leukaemia == a.leukaemia
+        assert {**b.factors, "chemosensitivity": 0.0} == {**a.factors, "chemosensitivity": 0.0}
+
+
 def test_net_growth_follows_the_division_hazard_of_a_subject() -> None:
     e = experiment("host.growth_cv=0.1")
     for key in subjects_of(e).keys:
