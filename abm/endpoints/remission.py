@@ -1,9 +1,11 @@
 """The course of a patient as a clinic judges it: remission, relapse, event-free and overall survival.
 
-A look at which the marrow holds fewer blasts than the limit and nothing is found outside it is a
-morphological leukaemia-free state (MLFS); with neutrophils or platelets recovered an incomplete (CRi),
-with both a complete remission (CR).  Relapse is blasts at the limit, or leukaemia found outside
-marrow and blood, after a CRi or CR.  The event of event-free survival is relapse, failure (no CRi or
+The marrow is looked at on the visits of the clinic (`clinic.marrow_days` and `marrow_interval_days`), and
+what was seen holds until the next one.  Fewer blasts than the limit, and nothing found outside, is a
+morphological leukaemia-free state (MLFS); once neutrophils or platelets have recovered it is an incomplete (CRi),
+with both a complete remission (CR).  Relapse, after a CRi or CR, is found on a visit with blasts at the limit;
+between visits when it is overt (`clinic.overt_blasts`) or lies outside marrow and blood.  Without a calendar
+every look of the series is a visit.  The event of event-free survival is relapse, failure (no CRi or
 CR by a set day) or death of low counts.  The simulation kills nobody: deaths of low counts are drawn from published
 hazards (`abm.endpoints.toxic_death`), survival after relapse or failure from published laws
 (`clinic.salvage`); both are called external wherever they are written.  Nobody is judged after a death.
@@ -27,6 +29,8 @@ from abm.streams import subject_uniforms
 DAYS_PER_MONTH = 30.4375
 # Populations that lie outside marrow and blood.
 EXTRAMEDULLARY = ("leukaemia_cns",)
+# A visit is looked at on the step boundary nearest to it, which may come a moment before.
+SAME_DAY = 0.5  # d
 BEST = ("CR", "CRi", "MLFS", "none")
 
 
@@ -55,10 +59,22 @@ class Course(NamedTuple):
 
 def course(times: np.ndarray, curves: Curves, clinic: Clinic) -> Course:
     """Judge one patient by curves at `times` (days), all (times,)."""
-    clear = (curves.blasts < clinic.remission_blasts) & (curves.outside < clinic.extramedullary_cells)
+    visited = marrow_looks(times, clinic)
+    last = np.maximum.accumulate(np.where(visited, np.arange(len(times)), -1))
+    clear = (last >= 0) & (curves.blasts[last] < clinic.remission_blasts) & (curves.outside < clinic.extramedullary_cells)
     recovered = (curves.neutrophils >= clinic.remission_neutrophils).astype(int) + (curves.platelets >= clinic.remission_platelets)
     mlfs, cri, cr = (_first(times, clear & (recovered >= counts)) for counts in (0, 1, 2))
     return Course(cr, cri, mlfs, _relapse(times, curves, cri, clinic))
+
+
+def marrow_looks(times: np.ndarray, clinic: Clinic) -> np.ndarray:
+    """Looks of the series at which the marrow is looked at, bool (times,): the first on or after each visit."""
+    visits = clinic.marrow_visits(float(times[-1])) if len(times) else []
+    if not visits:
+        return np.full(len(times), not clinic.marrow_days and clinic.marrow_interval_days is None)
+    looked: np.ndarray = np.zeros(len(times), bool)
+    looked[np.searchsorted(times, np.array(visits) - SAME_DAY)] = True
+    return looked
 
 
 def _first(times: np.ndarray, reached: np.ndarray) -> float:
@@ -69,7 +85,8 @@ def _relapse(times: np.ndarray, curves: Curves, remission: float, clinic: Clinic
     if not np.isfinite(remission):
         return float("nan")
     start = int(np.searchsorted(times, remission))
-    days = [first_crossing(times, curves.blasts, clinic.remission_blasts, rising=True, start=start)]
+    days = [_first(times, marrow_looks(times, clinic) & (times > remission) & (curves.blasts >= clinic.remission_blasts))]
+    days.append(first_crossing(times, curves.blasts, max(clinic.overt_blasts, clinic.remission_blasts), rising=True, start=start))
     days.append(first_crossing(times, curves.outside, clinic.extramedullary_cells, rising=True, start=start))
     return float(np.nanmin(days)) if np.isfinite(days).any() else float("nan")
 

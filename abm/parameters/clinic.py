@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from abm.records import choice, named_parts, part, quantity, record, text
+import numpy as np
+
+from abm.records import choice, listing, named_parts, part, quantity, record, text
 
 
 @record
@@ -43,7 +45,12 @@ class Clinic:
 
     label: str = text("Label in figures.")
     age_group: str = choice("Whom the numbers are for.", ("adult", "child"))
+    marrow_days: list[float] = listing("Days on which the marrow is looked at; none, and no interval = at every look of the series.", default=())
+    marrow_interval_days: float | None = quantity(
+        "d", "Interval of further looks at the marrow after the last of those days; null = none.", above=0.0, default=None
+    )
     remission_blasts: float = quantity("1", "Share of blasts in the marrow below which it is in remission, and at which it has relapsed.", above=0.0, high=1.0)
+    overt_blasts: float = quantity("1", "Share of blasts at which a relapse shows between two looks at the marrow.", above=0.0, high=1.0, default=0.25)
     remission_neutrophils: float = quantity("1e9/L", "Neutrophils of a complete remission.", low=0.0)
     remission_platelets: float = quantity("1e9/L", "Platelets of a complete remission.", low=0.0)
     extramedullary_cells: float = quantity("cells", "Leukaemic cells outside marrow and blood (a population such as leukaemia_cns) that are found.", above=0.0)
@@ -53,3 +60,10 @@ class Clinic:
     tumour_lysis_cells_per_day: float | None = quantity(
         "cells/d", "Leukaemic cells dying per day from which tumour lysis is a risk (a proxy); null = not judged.", above=0.0, default=None
     )
+
+    def marrow_visits(self, until_day: float) -> list[float]:
+        """Days up to a last one on which the marrow is looked at; empty if the clinic keeps no calendar."""
+        last = max(self.marrow_days, default=0.0)
+        every = self.marrow_interval_days
+        later = [] if every is None else np.arange(last + every, until_day + 0.5 * every, every).tolist()
+        return [day for day in sorted({*self.marrow_days, *later}) if day <= until_day]

@@ -155,7 +155,9 @@ class _Trial:
     def _visits(self) -> list[int]:
         """Step boundaries nearest to the visits at which to look changes nothing."""
         drawn = np.flatnonzero(self.grid.drawn)
-        return [int(drawn[np.argmin(np.abs(self.grid.times[drawn] - day))]) for day in self.experiment.readout.mrd_days if day > 0]
+        experiment = self.experiment
+        marrow = experiment.clinic.marrow_visits(experiment.trial.follow_up_days) if experiment.host.species == "human" else []
+        return [int(drawn[np.argmin(np.abs(self.grid.times[drawn] - day))]) for day in (*experiment.readout.mrd_days, *marrow) if day > 0]
 
     def _simulation(self, carry: Carry, step: int) -> Batches:
         engine, axes = self.experiment.engine, param_axes(self.params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -27,13 +29,13 @@ NOWHERE = np.zeros(7)
 HIGH = np.full(7, 500.0)
 
 
-def test_remission_in_three_steps_and_relapse_between_two_looks() -> None:
+def test_remission_in_three_steps_and_relapse_when_it_is_seen() -> None:
     blasts = np.array([0.8, 0.2, 0.04, 0.01, 0.001, 0.01, 0.25])
     neutrophils = np.array([0.2, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0])
     platelets = np.array([30.0, 30.0, 40.0, 60.0, 100.0, 100.0, 90.0])
     found = course(DAYS, Curves(blasts, neutrophils, platelets, NOWHERE), CLINIC)
     assert (found.mlfs, found.cri, found.cr, found.best) == (28.0, 42.0, 56.0, "CR")
-    assert found.relapse == pytest.approx(70.0 + 14.0 * np.log(5.0) / np.log(25.0))
+    assert found.relapse == 84.0
     assert event_of(found, 84.0, 56.0) == (found.relapse, "relapse")
 
 
@@ -51,6 +53,29 @@ def test_leukaemia_in_the_nervous_system_alone_is_a_relapse() -> None:
     found = course(DAYS, Curves(np.full(7, 0.01), HIGH, HIGH, outside), CLINIC)
     assert found.cr == 14.0
     assert found.relapse == pytest.approx(63.0)
+
+
+def test_the_marrow_is_known_from_visits() -> None:
+    """Blasts that pass the limit and come back between two visits are not seen; those of a visit hold while the blood recovers."""
+    clinic = dataclasses.replace(CLINIC, marrow_days=(28.0, 56.0), marrow_interval_days=20.0)
+    assert clinic.marrow_visits(84.0) == [28.0, 56.0, 76.0]
+    assert clinic.marrow_visits(75.0) == [28.0, 56.0]
+    blasts = np.array([0.8, 0.03, 0.04, 0.07, 0.02, 0.06, 0.08])
+    neutrophils = np.array([2.0, 2.0, 0.2, 2.0, 2.0, 2.0, 2.0])
+    platelets = np.array([200.0, 200.0, 20.0, 30.0, 200.0, 200.0, 200.0])
+    found = course(DAYS, Curves(blasts, neutrophils, platelets, NOWHERE), clinic)
+    # The clear marrow of day 14 is not known; the visit of day 76 is kept at the look of day 84.
+    assert (found.mlfs, found.cri, found.cr, found.relapse) == (28.0, 42.0, 56.0, 84.0)
+    weekly = np.arange(0.0, 85.0, 7.0)
+    rising = 0.01 * np.exp(np.log(100.0) * np.clip((weekly - 56.0) / 20.0, 0.0, 1.0))
+    overt = course(weekly, Curves(rising, *np.full((2, 13), 500.0), np.zeros(13)), clinic)
+    assert overt.relapse == pytest.approx(56.0 + 20.0 * np.log(25.0) / np.log(100.0))
+
+
+def test_without_a_visit_nothing_is_known_of_the_marrow() -> None:
+    clinic = dataclasses.replace(CLINIC, marrow_days=(90.0,))
+    found = course(DAYS, Curves(np.full(7, 0.01), HIGH, HIGH, NOWHERE), clinic)
+    assert np.isnan([found.mlfs, found.relapse]).all()
 
 
 def test_a_remission_after_the_set_day_does_not_undo_the_failure() -> None:
@@ -78,13 +103,14 @@ def test_endpoints_of_patients() -> None:
     resistant = np.where(days < 300.0, 0.0, 0.9)
     made = patients.material(days, share, resistant=np.broadcast_to(resistant, share.shape), mrd_days=(28.0,))
     endpoints, tables = patients.judged(made)
-    back = 300.0 + np.log(0.05 / 1e-10) / 0.08
+    # The visit of day 546 sees 3.5 % blasts; before that of day 637 the relapse is overt.
+    back = 300.0 + np.log(0.25 / 1e-10) / 0.08
     assert endpoints["relapse_day"].values[0, 0] == pytest.approx(back, abs=1e-6)
     assert endpoints["event_kind"].values.tolist() == [["relapse", "no_remission"], ["", ""]]
     assert endpoints["event_day"].values.tolist() == [[pytest.approx(back), 56.0], [700.0, 700.0]]
     assert endpoints["relapse_clone"].values.tolist() == [["bax_loss", ""], ["", ""]]
     assert endpoints["best_response"].values.tolist() == [["CR", "none"], ["CR", "CR"]]
-    assert endpoints["cr_day"].values[0, 0] == 35.0  # 0.5 x 10^(-35 / 30) = 0.034, a week before 0.058
+    assert endpoints["cr_day"].values[0, 0] == 56.0  # 0.5 x 10^(-28 / 30) = 0.058 on the visit before
     assert endpoints["mrd_negative_day_28"].values.tolist() == [[False, False], [True, True]]
     assert endpoints["mrd_day_28"].values[0, 1] == pytest.approx(0.6, abs=0.01)
     assert np.all(endpoints["overall_survival_day"].values[0] > endpoints["event_day"].values[0])
