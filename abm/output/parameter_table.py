@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from abm.output.provenance import gather_sources, without_sources
 from abm.parameters.blood_product import BloodProduct
 from abm.parameters.cell import Cell
+from abm.parameters.clinic import Assay, Clinic
 from abm.parameters.drug import Drug
 from abm.parameters.host import Host
 from abm.parameters.leukaemia import Leukaemia
@@ -43,6 +44,8 @@ GROUPS: tuple[tuple[str, type, str, str], ...] = (
     ("host", Host, "host", "Hosts"),
     ("trial", Trial, "trial", "Course of a trial"),
     ("cohort", Cohort, "cohort", "Cohort"),
+    ("clinic", Clinic, "clinic", "How patients are judged"),
+    ("assay", Assay, "assays.{}", "Assays"),
     ("readout", Readout, "readout", "Recording"),
     ("toxicity", Toxicity, "toxicity", "Grades of toxicity"),
     ("engine", EngineSettings, "engine", "Numerical settings"),
@@ -165,7 +168,9 @@ def _row(key: str, value: Any, field: Mapping[str, Any], around: Mapping[str, An
 
 def _unit(unit: str, around: Mapping[str, Any]) -> str:
     """The unit, where a record leaves it to a neighbouring entry."""
-    if unit in around:
+    if unit == "readout":
+        return f"unit of {around.get(unit, 'what is read')}"
+    if isinstance(around.get(unit), str):
         return str(around[unit]).replace("mg_per_kg", "mg/kg")
     if around.get("scaling") == "per_kg" and unit in ("L", "L/h"):
         return f"{unit}/kg"

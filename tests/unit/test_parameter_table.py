@@ -8,6 +8,7 @@ import pytest
 
 from abm.output.parameter_table import GROUPS, file_rows, main, parameter_table
 from abm.parameters.cell import Mtorc1
+from abm.parameters.clinic import Clinic
 from abm.parameters.drug import Drug
 from abm.parameters.lineage import Lineage
 from abm.parameters.regimen import Regimen
@@ -24,6 +25,7 @@ def test_guide_is_up_to_date() -> None:
 
 def test_every_file_of_every_group_has_a_table() -> None:
     table = parameter_table(CONF)
+    assert {folder.name for folder in CONF.iterdir() if folder.is_dir()} - {"arms", "experiment", "hydra"} == {folder for folder, *_ in GROUPS}
     for folder, *_ in GROUPS:
         for file in (CONF / folder).glob("*.yaml"):
             assert f"### `conf/{folder}/{file.name}`" in table
@@ -50,6 +52,9 @@ def test_units_that_a_neighbour_sets() -> None:
     neutrophils = {row.key: row for row in file_rows(CONF / "lineage" / "mouse_neutrophil.yaml", Lineage, "l")}
     assert neutrophils["l.baseline"].unit == "1e9/L"
     assert neutrophils["l.cells_per_unit"].unit == "1/L per 1e9/L"
+    adult = {row.key: row for row in file_rows(CONF / "clinic" / "adult.yaml", Clinic, "c")}
+    assert adult["c.salvage.months"].unit == "months"
+    assert adult["c.toxic_death.infection.below"].unit == "unit of neutrophils"
     combination = {row.key: row for row in file_rows(CONF / "regimen" / "combination.yaml", Regimen, "r")}
     assert combination["r.events.1.amount"].unit == "mg/kg"
 
