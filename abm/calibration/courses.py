@@ -13,6 +13,7 @@ from abm.biology.haematopoiesis import crowding
 from abm.calibration.lead_in import blood_cells, body_of, growth_to_start, human_share
 from abm.engine.mean_field import trait_points
 from abm.errors import InputError
+from abm.models.individuals import typical_leukaemia
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy
 from abm.models.mean_field_xenograft import TwinRow, build_twin, dosed_course, simulate_twin
 from abm.models.xenograft_setup import arm_doses, drugs_given
@@ -69,7 +70,7 @@ def simulate_courses(experiments: Sequence[Experiment], scenes: Sequence[Scene],
     """
     first, h = experiments[0], resolution.dt_hours / 24.0
     _check(first, scenes)
-    rows = [(e, e.leukaemias[leukaemia]) for e in experiments for leukaemia, _ in scenes]
+    rows = [(e, typical_leukaemia(e, leukaemia)) for e in experiments for leukaemia, _ in scenes]
     arms = [arm for _ in experiments for _, arm in scenes]
     earlier, steps = round(resolution.before_days / h), max(1, int(np.ceil(days / h - 1e-9)))
     body = body_of(rows)

@@ -86,9 +86,15 @@ def factor_of(key: np.ndarray, name: str, cv: float) -> float:
     return float(np.exp(sigma * ndtri(subject_uniforms(key, name, 1)[0]) - 0.5 * sigma**2))
 
 
+def typical_leukaemia(experiment: Experiment, name: str) -> Leukaemia:
+    """A leukaemia as it is in the cohort, before subjects differ; that of the experiment itself where the cohort changes nothing."""
+    leukaemia, felt = experiment.leukaemias[name], experiment.cohort.bim_response
+    return leukaemia if felt == 1.0 else dataclasses.replace(leukaemia, bim_response=leukaemia.bim_response * felt)
+
+
 def individual(experiment: Experiment, key: np.ndarray, leukaemia: str) -> Individual:
     """The subject with a key, uint32 (2,), and a leukaemia of that name."""
-    variability, typical = experiment.cohort.variability, experiment.leukaemias[leukaemia]
+    variability, typical = experiment.cohort.variability, typical_leukaemia(experiment, leukaemia)
     factors = {name: factor_of(key, f"variability/{name}", getattr(variability, name)) for name in varied_names()}
     alike = all(factor == 1.0 for factor in factors.values())
     factors["chemosensitivity"] *= experiment.cohort.chemosensitivity

@@ -12,14 +12,14 @@ from scipy.special import ndtri
 
 from abm.biology.heredity import mean_traits
 from abm.biology.proliferation import balanced_growth
-from abm.cells import Traits
+from abm.cells import FACTORS, Traits
 from abm.engine.clones import CloneLayout, empty_table
 from abm.engine.mutation import GROUPS
 from abm.models.donors import donor_params, no_donors
 from abm.models.factors import factors_in_use, only, trait_factors, wild_type
 from abm.models.growth_factors import growth_folds
 from abm.models.healthy import healthy_at_rest, healthy_params
-from abm.models.individuals import Individual, individuals
+from abm.models.individuals import Individual, individuals, typical_leukaemia
 from abm.models.mutation import means_of_kinds, mutation_params
 from abm.models.sanctuary import penetrations, sanctuary_of
 from abm.models.xenograft import ExposureRecord, GrowthParams, HostParams, RowState, XenograftParams
@@ -83,7 +83,7 @@ def cell_params(cell: Cell) -> Cell:
 
 def clone_means(leukaemia: Leukaemia, reference_nm: float, n_clones: int) -> Traits:
     """Mean traits of each clone, every factor present, float32 (clones,); missing clones repeat the founder."""
-    founder = wild_type(mean_traits(leukaemia.traits, reference_nm))
+    founder = wild_type(mean_traits(leukaemia.traits, reference_nm))._replace(bim_response=leukaemia.bim_response)
     clones = [founder, *(jax.tree.map(lambda mean, factor: mean * factor, founder, trait_factors(s)) for s in leukaemia.subclones.values())]
     clones += [founder] * (n_clones - len(clones))
     return jax.tree.map(lambda *values: np.array(values, np.float32), *clones)
@@ -91,8 +91,11 @@ def clone_means(leukaemia: Leukaemia, reference_nm: float, n_clones: int) -> Tra
 
 def factors_of(experiment: Experiment) -> tuple[str, ...]:
     """Factors that some kind of cells of the experiment changes; the others are absent from the traits."""
-    subclones = [s for name in experiment.cohort.leukaemias for s in experiment.leukaemias[name].subclones.values()]
-    return factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
+    leukaemias = [typical_leukaemia(experiment, name) for name in experiment.cohort.leukaemias]
+    subclones = [s for leukaemia in leukaemias for s in leukaemia.subclones.values()]
+    changed = factors_in_use([*subclones, *(experiment.mechanisms[name] for name in experiment.cohort.resistance)])
+    felt = any(leukaemia.bim_response != 1.0 for leukaemia in leukaemias)
+    return tuple(name for name in FACTORS if name in changed or (felt and name == "bim_response"))
 
 
 def _growth_params(subjects: list[Individual], *, differ: bool) -> GrowthParams:

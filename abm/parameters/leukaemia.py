@@ -55,3 +55,4 @@ class Leukaemia:
     traits: CellTraits = part("Mean traits of the founder clone.")
     growth: Growth = part("Growth when undisturbed.")
     subclones: dict[str, Subclone] = named_parts("Subclones present from the start.")
+    bim_response: float = quantity("1", "Share of the induction of BIM by glucocorticoids that its cells feel.", low=0.0, high=1.0, default=1.0)

@@ -49,6 +49,9 @@ class Cohort:
     chemosensitivity: float = quantity(
         "1", "Mean factor on cytotoxic hazards of leukaemic cells in this cohort, e.g. below 1 in patients treated before.", above=0.0, default=1.0
     )
+    bim_response: float = quantity(
+        "1", "Share of the induction of BIM by glucocorticoids that leukaemias of this cohort feel, of that of each.", low=0.0, high=1.0, default=1.0
+    )
     variability: Variability = part("How subjects differ.", default=Variability())
     resistance: list[str] = listing("Names of the mechanisms of resistance that can arise; none = no mutation.")
     design: str = choice("twin: every subject lives in every arm; parallel: every arm has its own subjects.", ("twin", "parallel"))

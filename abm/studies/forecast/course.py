@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from abm.engine.mean_field import trait_points
 from abm.engine.packing import clone_shares
+from abm.models.individuals import typical_leukaemia
 from abm.models.mean_field_course import Path, begin_path, run_path, take_rows
 from abm.models.mean_field_xenograft import TwinParams, TwinRow, build_twin, dosed_course
 from abm.models.xenograft_setup import arm_doses, drugs_given
@@ -99,7 +100,7 @@ def _typical(experiment: Experiment, names: tuple[str, ...]) -> tuple[TwinParams
     host = experiment.host
     seeded = host.expected_founders
     mean = experiment.cohort.chemosensitivity
-    rows = [TwinRow(experiment.cell, experiment.leukaemias[name], experiment.drugs, seeded, host.carrying_capacity, mean) for name in names]
+    rows = [TwinRow(experiment.cell, typical_leukaemia(experiment, name), experiment.drugs, seeded, host.carrying_capacity, mean) for name in names]
     params = build_twin(rows, drugs_given(experiment), trait_points(CELLS, 1, LEVELS), LEVELS)
     return params, 1 + max(len(row.leukaemia.subclones) for row in rows)
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp  # noqa: E402
 from abm.engine.mean_field import COMPETENCE, Hazards, Weights, advance_weights, redraw, spread_rows, switch, trait_points  # noqa: E402
 from abm.models.mean_field_healthy import build_healthy_twin, simulate_healthy  # noqa: E402
 from abm.models.mean_field_xenograft import TwinRow, build_twin, constant_course, simulate_twin  # noqa: E402
-from abm.parameters.drug import Cytotoxic  # noqa: E402
+from abm.parameters.drug import BimInducer, Cytotoxic  # noqa: E402
 from tests.reference_parameters import Parameters, changed, parameters, subclone  # noqa: E402
 
 DRUGS = ["everolimus", "venetoclax"]
@@ -142,6 +142,25 @@ def test_chemosensitivity_acts_on_cytotoxic_hazards_and_on_nothing_else() -> Non
     np.testing.assert_array_equal(out[:, 1], out[:, 2])
     assert out[-1, 1] > 2.0 * out[-1, 0]
     out = run([row(given()), less_sensitive(given())], [(6.0, 2.0)] * 2, 4.0).burden
+    np.testing.assert_array_equal(out[:, 0], out[:, 1])
+
+
+def test_a_leukaemia_feels_its_share_of_the_induction_of_bim() -> None:
+    """Half of a threefold induction is a twofold one; without induction the share is nothing."""
+
+    def inducing(max_fold: float) -> Parameters:
+        p = given()
+        venetoclax = p.drugs["venetoclax"]
+        own = dataclasses.replace(venetoclax, targets=dataclasses.replace(venetoclax.targets, bim=BimInducer(max_fold=max_fold, ec50_nm=5.0, hill=1.0)))
+        return dataclasses.replace(p, drugs={**p.drugs, "venetoclax": own})
+
+    def half(p: Parameters) -> TwinRow:
+        return dataclasses.replace(row(p), leukaemia=dataclasses.replace(p.leukaemia, bim_response=0.5))
+
+    out = run([row(inducing(3.0)), half(inducing(3.0)), row(inducing(2.0))], [(6.0, 2.0)] * 3, 4.0).burden
+    np.testing.assert_allclose(out[:, 1], out[:, 2], rtol=1e-6)
+    assert out[-1, 1] > 1.5 * out[-1, 0]
+    out = run([row(given()), half(given())], [(6.0, 2.0)] * 2, 4.0).burden
     np.testing.assert_array_equal(out[:, 0], out[:, 1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -13,7 +14,7 @@ from abm.config.build import build, stored_yaml
 from abm.config.compose import compose
 from abm.errors import InputError
 from abm.models.individuals import factor_of, individual, varied_names
-from abm.models.xenograft_setup import clone_layout
+from abm.models.xenograft_setup import clone_layout, clone_means, factors_of
 from abm.output.result import RunResult
 from abm.parameters.experiment import Experiment
 from abm.records import enable_pytrees
@@ -111,6 +112,19 @@ def test_the_chemosensitivity_of_a_cohort_multiplies_that_of_every_subject_and_n
         assert b.chemosensitivity == 0.5 * a.chemosensitivity
         assert b.leukaemia == a.leukaemia
         assert {**b.factors, "chemosensitivity": 0.0} == {**a.factors, "chemosensitivity": 0.0}
+
+
+def test_leukaemias_of_a_cohort_feel_its_share_of_the_induction_of_bim() -> None:
+    """The cells carry it where it is not 1, beside what mechanisms change, and each founder has that of its leukaemia times the cohort's."""
+    e = experiment("cohort.bim_response=0.5", "+leukaemias.bmf_null.bim_response=0.4", "cohort.variability.bim=0.2")
+    assert factors_of(experiment()) == ()
+    assert factors_of(e) == ("bim_response",)
+    key = subjects_of(e).keys[0]
+    for name, share in {"bmf_competent": 0.5, "bmf_null": 0.2}.items():
+        assert individual(e, key, name).leukaemia.bim_response == pytest.approx(share)
+        assert clone_means(individual(e, key, name).leukaemia, 1.0, 1).bim_response == pytest.approx(share)
+    lost = dataclasses.replace(e, cohort=dataclasses.replace(e.cohort, bim_response=1.0))
+    assert individual(lost, key, "bmf_competent").leukaemia.bim_response == 1.0
 
 
 def test_net_growth_follows_the_division_hazard_of_a_subject() -> None:
