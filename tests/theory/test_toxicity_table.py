@@ -58,10 +58,9 @@ LINES = (
     published("thrombocytopenia", "human_thrombocytopenia"),
     published("anaemia", "human_anaemia"),
 )
-# V18: progenitors have the mouse's amounts, whose nadir must stay mild (V17); tolerant progenitors breed true, so that the
-# count recovers under the drug; and the leukaemic marrow of the trial's patients, which lowers all counts, is not there.
+# V18: the leukaemic marrow of the trial's patients, which lowers all counts, is not there, and megakaryocytes rest on BCL-XL.
 # T cells: rapamycin acts on mature T cells through signals that are not modelled; here it only slows their precursors.
-MISSED = {"neutropenia", "thrombocytopenia", "anaemia", "everolimus_t_cells"}
+MISSED = {"thrombocytopenia", "anaemia", "everolimus_t_cells"}
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +90,8 @@ def test_the_table_has_all_targets_and_says_what_is_missed(values: dict[str, flo
     assert {line.key for line in LINES if not is_met(line, values[line.key])} == MISSED
 
 
-def test_grade_3_neutropenia_comes_before_thrombocytopenia_and_below_what_is_published(values: dict[str, float]) -> None:
-    assert 0.29 > values["neutropenia"] > values["thrombocytopenia"]
+def test_grade_3_neutropenia_comes_before_thrombocytopenia(values: dict[str, float]) -> None:
+    assert values["neutropenia"] > 2.0 * values["thrombocytopenia"]
 
 
 def test_venetoclax_takes_b_cells_by_dose(values: dict[str, float]) -> None:
