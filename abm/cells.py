@@ -111,6 +111,7 @@ class Drive(NamedTuple):
     thiopurine_cycling: jax.Array | None = None  # 1/d, None where no drug of the run is a thiopurine
     thiopurine_quiescent: jax.Array | None = None  # 1/d
     progenitor_excess: jax.Array | None = None  # 1/d, hazard of healthy progenitors less that of leukaemic cells, None where no drug tells them apart
+    stem_cell_excess: jax.Array | None = None  # 1/d, the same of stem cells beyond a quiescent leukaemic cell, before the factor of their pool
     growth_effect: jax.Array | None = None  # 1, float64 (rows, drugs), share of the largest effect of every growth factor on its lineage
 
 
@@ -123,3 +124,9 @@ def progenitor_hazard(drive: Drive) -> jax.Array:
     """Cytotoxic hazard of healthy dividing progenitors, 1/d; those spared altogether may be a rounding error off zero before the limit."""
     hazard = with_thiopurines(drive.cytotoxic_cycling, drive.thiopurine_cycling)
     return hazard if drive.progenitor_excess is None else jnp.maximum(hazard + drive.progenitor_excess, 0.0)
+
+
+def stem_cell_hazard(drive: Drive) -> jax.Array:
+    """Cytotoxic hazard of stem cells before the factor of their pool, 1/d."""
+    hazard = with_thiopurines(drive.cytotoxic_quiescent, drive.thiopurine_quiescent)
+    return hazard if drive.stem_cell_excess is None else jnp.maximum(hazard + drive.stem_cell_excess, 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from abm.config.drug_checks import check_drug, growth_problem, kinetics_problem
 from abm.config.schema import shown
 from abm.errors import nearest, unknown_name
+from abm.parameters.blood_product import BloodProduct
 from abm.parameters.experiment import Experiment
 from abm.parameters.lineage import LEUKOCYTES, follows_leukocytes
 from abm.parameters.regimen import Condition, DoseEvent, DosingRule, Regimen
@@ -49,7 +50,11 @@ def check_products(experiment: Experiment, problems: list[str]) -> None:
         if name not in experiment.products:
             problems.append(str(unknown_name("product", name, experiment.products, noun="blood product")))
             continue
-        population = experiment.products[name].population
+        product = experiment.products[name]
+        problems += _product_problems(experiment, product, f"products.{name}")
+        if product.is_graft:
+            continue
+        population = product.population
         problems += _unknown(f"products.{name}.population", [population], here, f"population of blood cells of the host ({experiment.host.species})")
         if population in taken:
             problems.append(
@@ -58,6 +63,21 @@ def check_products(experiment: Experiment, problems: list[str]) -> None:
         taken.setdefault(population, name)
     if used and experiment.task == "claim_robustness":
         problems.append("transfusions: the robustness study compares with a mean-field twin, which is not transfused; choose regimens without them.")
+
+
+def _product_problems(experiment: Experiment, product: BloodProduct, key: str) -> Iterator[str]:
+    """A graft needs stem cells to join; what else is given needs a life in the blood."""
+    if product.is_graft:
+        species = experiment.host.species
+        if not any(pool.followed and pool.species == species for pool in experiment.stem_cells.values()):
+            yield f"{key}: is a graft, and stem cells of this host ({species}) are not followed; set stem_cells.NAME.followed=true."
+        if product.life_days is not None:
+            yield f"{key}.life_days = {product.life_days:g}: a graft lives as the host's own cells; set it to null."
+        return
+    if product.life_days is None:
+        yield f"{key}.life_days: is missing; how long do {product.population} of a donor live in the blood?"
+    if product.progenitors_per_unit:
+        yield f"{key}.progenitors_per_unit = {product.progenitors_per_unit:g}: only a graft (population: stem_cells) holds progenitors."
 
 
 def readouts(experiment: Experiment) -> list[str]:

@@ -54,14 +54,20 @@ def cells_of(product: BloodProduct, units: float) -> float:
     return float(np.rint(units * product.cells_per_unit * product.recovery))
 
 
+def dealt(cells: float, strata: int) -> np.ndarray:
+    """Whole cells dealt evenly over strata, float64 (strata,)."""
+    shares: np.ndarray = np.diff(np.floor(np.arange(strata + 1) * (cells / strata) + 0.5))
+    return shares
+
+
 def donor_params(products: Iterable[BloodProduct], lineages: Mapping[str, Lineage]) -> DonorParams | tuple[()]:
-    """Hazards of the products of a run, at most one for each lineage; () without any."""
-    extra, given = np.zeros((1, len(lineages))), False
+    """Hazards of the products of a run that go to the blood, at most one for each lineage; () without any."""
+    extra, transfused = np.zeros((1, len(lineages))), [product for product in products if product.life_days is not None]
     own = [lineage.blood_life_days for lineage in lineages.values()]
-    for product in products:
-        place, given = lineage_of(product, lineages), True
-        extra[0, place] = 1.0 / product.life_days - 1.0 / own[place]
-    return DonorParams(extra) if given else ()
+    for product in transfused:
+        place = lineage_of(product, lineages)
+        extra[0, place] = 1.0 / float(product.life_days or np.inf) - 1.0 / own[place]
+    return DonorParams(extra) if transfused else ()
 
 
 def no_donors(rows: int, lineages: int, strata: int) -> DonorCells:
@@ -75,7 +81,7 @@ def give(donors: DonorCells, gifts: Iterable[Gift]) -> DonorCells:
     cells, given = np.array(donors.cells), np.array(donors.given)
     strata = cells.shape[2]
     for gift in gifts:
-        cells[gift.row, gift.lineage] += np.diff(np.floor(np.arange(strata + 1) * (gift.cells / strata) + 0.5))
+        cells[gift.row, gift.lineage] += dealt(gift.cells, strata)
         given[gift.row, gift.lineage] += gift.cells
     return donors._replace(cells=cells, given=given)
 

@@ -14,6 +14,7 @@ cells that are expected.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -96,7 +97,7 @@ def without_books(state: HealthyState) -> HealthyState:
     if not state.stem:
         return fresh
     none = np.zeros_like(np.asarray(state.stem.births))
-    return fresh._replace(stem=state.stem._replace(births=none, deaths=none, lost=none))
+    return fresh._replace(stem=state.stem._replace(births=none, deaths=none, gained=none, lost=none))
 
 
 def competence_levels(strata: int) -> int:
@@ -126,6 +127,19 @@ def _traits_of(kind: CellTraits, cell: Cell, z: np.ndarray) -> Traits:
     return express(mean, z, cell.amounts, kind.bmf_competence_cv, kind.set_point_cv)
 
 
+def blood_at_rest(lineages: Iterable[Lineage], blood_volume_l: float) -> list[float]:
+    """Blood cells of a healthy subject by lineage, those that do not circulate included; whole numbers."""
+    return [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l / ln.circulating_fraction)) for ln in lineages]
+
+
+def marrow_at_rest(lineages: Sequence[Lineage], blood_volume_l: float) -> list[float]:
+    """Progenitors of a healthy subject by lineage."""
+    blood = blood_at_rest(lineages, blood_volume_l)
+    return [
+        progenitors_at_rest(b, maturation_hazard(ln.transit_time_days), ln.blood_life_days, ln.yield_per_cell) for b, ln in zip(blood, lineages, strict=True)
+    ]
+
+
 def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: float, strata: int, stem_cells: StemCells | None = None) -> HealthyParams:
     """Numbers of the lineages, in the order given; without `stem_cells` they are fed at a constant rate."""
     items = list(lineages.values())
@@ -134,9 +148,8 @@ def healthy_params(lineages: dict[str, Lineage], cell: Cell, blood_volume_l: flo
     def column(values: list[float]) -> jax.Array:
         return jnp.asarray([values], jnp.float64)
 
-    blood = [float(np.rint(ln.baseline * ln.cells_per_unit * blood_volume_l / ln.circulating_fraction)) for ln in items]
+    blood, rest = blood_at_rest(items, blood_volume_l), marrow_at_rest(items, blood_volume_l)
     k_tr = [maturation_hazard(ln.transit_time_days) for ln in items]
-    rest = [progenitors_at_rest(b, k, ln.blood_life_days, ln.yield_per_cell) for b, k, ln in zip(blood, k_tr, items, strict=True)]
     pools = [_traits_of(kind, cell, z) for ln in items for kind in (ln.progenitors, ln.blood_cells or ln.progenitors)]
     traits = jax.tree.map(lambda *parts: jnp.concatenate(parts)[None, :], *pools)
     return HealthyParams(

@@ -40,7 +40,7 @@ class Observation(NamedTuple):
     quantiles: jax.Array  # float32 (rows, states, quantiles) over leukaemic cells, NaN without any
     stats: Stats
     inside: Any = ()  # int64 (rows, clones, columns), those of the leukaemic cells that are in the sanctuary; () without one
-    stem: Any = ()  # float64 (rows, 4): stem cells, their births, deaths and those lost to the lineages; () where they are not followed
+    stem: Any = ()  # float64 (rows, 5): stem cells, their births, deaths, those gained by grafts, those lost to the lineages; () where not followed
 
 
 class Burden(NamedTuple):
@@ -63,7 +63,7 @@ def _lineages(state: HealthyState, donors: Any) -> Lineages:
 def _stem(state: Any) -> Any:
     if not state or not state.stem:
         return ()
-    return jnp.stack([jnp.sum(state.stem.cells, axis=(1, 2)), state.stem.births, state.stem.deaths, state.stem.lost], axis=1)
+    return jnp.stack([jnp.sum(state.stem.cells, axis=(1, 2)), state.stem.births, state.stem.deaths, state.stem.gained, state.stem.lost], axis=1)
 
 
 def _inside(params: XenograftParams, carry: Carry) -> Any:
@@ -117,6 +117,12 @@ def observe(params: XenograftParams, carry: Carry) -> Observation:
 def observe_donors(params: XenograftParams, carry: Carry) -> Any:
     """Transfused cells, `abm.models.donors.DonorCells`."""
     return carry.rows.donors
+
+
+def observe_healthy(params: XenograftParams, carry: Carry) -> HealthyState:
+    """Healthy cells as they stand."""
+    state: HealthyState = carry.rows.healthy
+    return state
 
 
 def observe_burden(params: XenograftParams, carry: Carry) -> Burden:

@@ -19,7 +19,7 @@ import numpy as np
 
 from abm.biology.haematopoiesis import feedback
 from abm.biology.intracellular import advance_cells, resting_hazard, resting_state
-from abm.cells import Drive, FastState, Traits, share_felt, with_thiopurines
+from abm.cells import Drive, FastState, Traits, share_felt, stem_cell_hazard
 from abm.engine.transition import Law, constant_law, no_time, then
 from abm.parameters.cell import Cell
 from abm.parameters.stem_cell import StemCells
@@ -45,6 +45,7 @@ class StemState(NamedTuple):
     fast: FastState  # (rows, strata)
     births: Any  # (rows,), cumulative
     deaths: Any
+    gained: Any  # from grafts
     lost: Any
     law: Law  # float32 (rows, 1, strata)
     killed: Any  # expected deaths of a founder's line, float32 (rows, 1, strata)
@@ -70,7 +71,7 @@ def stem_at_rest(params: StemParams, cell: Cell, cells: jax.Array) -> StemState:
     rows, _, strata = cells.shape
     none, zero = jnp.zeros(rows), jnp.zeros((rows, 1, strata), jnp.float32)
     fast = jax.tree.map(lambda x: jnp.broadcast_to(x, (rows, strata)), resting_state(params.traits, cell))
-    return StemState(cells=cells, fast=fast, births=none, deaths=none, lost=none, law=no_time(zero), killed=zero, division=zero)
+    return StemState(cells=cells, fast=fast, births=none, deaths=none, gained=none, lost=none, law=no_time(zero), killed=zero, division=zero)
 
 
 def expected_stem_cells(state: StemState) -> jax.Array:
@@ -85,7 +86,7 @@ def advance_stem_cells(state: StemState, params: StemParams, cell: Cell, drive: 
     fast, rates = advance_cells(state.fast, params.traits, felt, cell, h32)
     before = expected_stem_cells(state)
     excess = jnp.maximum(rates.death - params.resting_hazard, np.float32(0))
-    killed = (excess + with_thiopurines(drive.cytotoxic_quiescent, drive.thiopurine_quiescent) * params.cytotoxic)[:, None, :]
+    killed = (excess + stem_cell_hazard(drive) * params.cytotoxic)[:, None, :]
     factor = feedback(before, params.at_rest, params.exponent, params.feedback_max)
     division = (params.hazard * factor).astype(jnp.float32)[:, :, None] * rates.slowing[:, None, :]
     leaving = killed + params.hazard.astype(jnp.float32)

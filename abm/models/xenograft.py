@@ -134,6 +134,7 @@ def row_drive(params: XenograftParams, rows: RowState, k: jax.Array, h: jax.Arra
         thiopurine_cycling=_column(action.thiopurine_cycling_per_day),
         thiopurine_quiescent=_column(action.thiopurine_quiescent_per_day),
         progenitor_excess=_column(action.progenitor_excess_per_day),
+        stem_cell_excess=_column(action.stem_cell_excess_per_day),
         growth_effect=action.growth_effect,
     )
     return rows._replace(drug_state=step.state, occupied=occupied, record=record), result

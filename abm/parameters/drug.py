@@ -102,6 +102,9 @@ class Cytotoxic:
     hill: float = quantity("1", "Hill exponent.", above=0.0)
     quiescent_factor: float = quantity("1", "Hazard of a quiescent cell relative to a cycling one.", low=0.0, high=1.0)
     progenitor_factor: float = quantity("1", "Hazard of a healthy dividing progenitor relative to a cycling leukaemic cell.", low=0.0, default=1.0)
+    stem_cell_factor: float = quantity(
+        "1", "Hazard of a healthy stem cell relative to that of another drug with the same hazard of quiescent cells.", low=0.0, default=1.0
+    )
     family: str = choice("thiopurine: the hazard that resistance to thiopurines lowers.", ("cytotoxic", "thiopurine"), default="cytotoxic")
 
 

@@ -65,11 +65,12 @@ class TargetTable:
     thiopurine_max_per_day: Values | tuple[()] = ()
     stress_mtorc1_loss: Values | tuple[()] = ()
     progenitor_excess_per_day: Values | tuple[()] = ()  # hazard of a healthy progenitor less that of a leukaemic cell, at saturation
+    stem_cell_excess_per_day: Values | tuple[()] = ()  # hazard of a stem cell less that of a quiescent leukaemic cell, at saturation, before the pool's factor
     growth_inverse_ec50: Values | tuple[()] = ()
     growth_hill: Values | tuple[()] = ()
 
 
-OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss", "progenitor_excess_per_day", "growth_inverse_ec50", "growth_hill")
+OPTIONAL = ("thiopurine_max_per_day", "stress_mtorc1_loss", "progenitor_excess_per_day", "stem_cell_excess_per_day", "growth_inverse_ec50", "growth_hill")
 
 
 class Drive(NamedTuple):
@@ -85,6 +86,7 @@ class Drive(NamedTuple):
     thiopurine_cycling_per_day: jax.Array | None = None  # None: no thiopurine among the drugs
     thiopurine_quiescent_per_day: jax.Array | None = None
     progenitor_excess_per_day: jax.Array | None = None  # hazard of healthy progenitors less that of leukaemic cells; None: alike for every drug
+    stem_cell_excess_per_day: jax.Array | None = None  # the same of stem cells, beyond a quiescent cell
     growth_effect: jax.Array | None = None  # float64 (rows, drugs), share of the largest effect; None: no growth factor among the drugs
 
 
@@ -127,6 +129,7 @@ def drive(free_nm: jax.Array, table: TargetTable) -> Drive:
         thiopurine_cycling_per_day=None if thiopurine is None else _total(thiopurine),
         thiopurine_quiescent_per_day=None if thiopurine is None else _total(thiopurine * table.quiescent_factor),
         progenitor_excess_per_day=None if isinstance(table.progenitor_excess_per_day, tuple) else _total(table.progenitor_excess_per_day * affected),
+        stem_cell_excess_per_day=None if isinstance(table.stem_cell_excess_per_day, tuple) else _total(table.stem_cell_excess_per_day * affected),
         growth_effect=growing,
     )
 
@@ -223,6 +226,7 @@ def _column(drug: Drug) -> dict[str, float]:
                 column |= {largest: target.max_per_day, "cytotoxic_inverse_ec50": 1.0 / target.ec50_nm}
                 column |= {"cytotoxic_hill": target.hill, "quiescent_factor": target.quiescent_factor}
                 column |= {"progenitor_excess_per_day": target.max_per_day * (target.progenitor_factor - 1.0)}
+                column |= {"stem_cell_excess_per_day": target.max_per_day * target.quiescent_factor * (target.stem_cell_factor - 1.0)}
             case GrowthFactor():
                 column |= {"growth_inverse_ec50": 1.0 / target.ec50_nm, "growth_hill": target.hill}
     return column

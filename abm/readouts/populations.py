@@ -13,6 +13,7 @@ import xarray as xr
 
 from abm.biology.trafficking import BLOOD, CYCLING, QUIESCENT
 from abm.models.xenograft_setup import FOUNDER
+from abm.parameters.blood_product import STEM_CELLS
 from abm.readouts.registry import CURVE, readout
 from abm.readouts.view import View
 
@@ -107,8 +108,8 @@ def healthy_populations(view: View) -> dict[str, Numbers]:
             numbers = {name: np.rint(np.asarray(a)[..., index, stage]).astype(np.int64) for name, a in zip(TALLIES, arrays, strict=True)}
             populations[lineage.population_name + suffix] = numbers
     if not isinstance(view.seen.stem, tuple):
-        cells, births, deaths, lost = np.moveaxis(np.rint(np.asarray(view.seen.stem)).astype(np.int64), -1, 0)
-        populations["stem_cells"] = dict(zip(TALLIES, (cells, births, deaths, np.zeros_like(cells), lost), strict=True))
+        columns = np.moveaxis(np.rint(np.asarray(view.seen.stem)).astype(np.int64), -1, 0)
+        populations[STEM_CELLS] = dict(zip(TALLIES, columns, strict=True))
     return populations
 
 

@@ -2,8 +2,8 @@
 
 A visit lies at the end of a window, where a look changes nothing.  What a decision changes,
 the gates and the track of a row, holds from the step after the visit; a dose at the very
-moment of the visit has been given.  Blood products, by rule or as planned, enter the blood after
-the look.  An arm without rules and transfusions costs nothing and is not touched.
+moment of the visit has been given.  Products, by rule or as planned, enter the blood or, as grafts,
+the marrow after the look.  An arm without rules and transfusions costs nothing and is not touched.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from abm.engine.batches import Batches
 from abm.engine.simulate import Grid
 from abm.models.donors import Gift, cells_of, give, lineage_of
-from abm.models.observation import Observation, observe, observe_donors
+from abm.models.grafts import engraft, graft_of
+from abm.models.healthy import marrow_at_rest
+from abm.models.observation import Observation, observe, observe_donors, observe_healthy
 from abm.models.xenograft_setup import arm_tracks, clone_mechanisms, drugs_given, sanctuary_names
+from abm.parameters.blood_product import BloodProduct
 from abm.parameters.experiment import Experiment
 from abm.parameters.regimen import Regimen, Transfusion
 from abm.pharmacology.dosing_rules import Decision, Readings, RuleSet, RuleState, carry_out, is_evaluated, no_decisions, reading_name, rule_set, visit
@@ -102,7 +105,7 @@ class Visits:
     def hold(self, step: int, simulation: Batches, look: Observation | None = None) -> None:
         """Hold the visits of a step boundary, where the simulation stands; `look` is what was seen there already, if anything."""
         due = {name: ward for name, ward in self._wards.items() if step in ward.steps}
-        seen, decided, gifts = None, False, list[Gift]()
+        seen, decided, given = None, False, list[tuple[int, BloodProduct, float]]()
         for name, ward in due.items():
             day = ward.visits.get(step, ward.due.get(step, float(self._grid.times[step])))
             state, made = carry_out(ward.rules, self.state[name], max(day, ward.due.get(step, day)))
@@ -112,16 +115,22 @@ class Visits:
                 made = made + at_visit
             made = made + _planned(ward.given.get(step, []), len(self._labels))
             self.state[name], decided = state, decided or any(one.product is None for one in made)
-            gifts += [self._gift(ward, one.row, one.product, one.reading) for one in made if one.product is not None]
+            given += [(ward.arm * len(self._labels) + one.row, self._experiment.products[one.product], one.reading) for one in made if one.product is not None]
             self.decisions += [[name, self._labels[one.row], one.kind, day, one.reading] for one in made]
         if decided:
             simulation.replace_rows(gate=self._gates(), track=self._tracks())
+        self._give(simulation, given)
+
+    def _give(self, simulation: Batches, given: Sequence[tuple[int, BloodProduct, float]]) -> None:
+        """Give units of products to rows."""
+        lineages, host = self._experiment.lineages, self._experiment.host
+        gifts = [Gift(row, lineage_of(product, lineages), cells_of(product, units)) for row, product, units in given if not product.is_graft]
+        grafts = [graft_of(product, units, row) for row, product, units in given if product.is_graft]
         if gifts:
             simulation.replace_rows(donors=give(simulation.observe(observe_donors), gifts))
-
-    def _gift(self, ward: _Ward, subject: int, product: str, units: float) -> Gift:
-        given = self._experiment.products[product]
-        return Gift(ward.arm * len(self._labels) + subject, lineage_of(given, self._experiment.lineages), cells_of(given, units))
+        if grafts:
+            at_rest = np.array(marrow_at_rest(list(lineages.values()), host.blood_volume_l))
+            simulation.replace_rows(healthy=engraft(simulation.observe(observe_healthy), grafts, at_rest))
 
     def events(self) -> pd.DataFrame:
         """Decisions as rows of the table of events."""

@@ -83,9 +83,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_products_and_growth_factors_must_fit_the_host() -> None:
     """Two products of one lineage cannot be told apart; a growth factor needs its count."""
     base = tree()
-    given = {"label": "R", "transfusions": [{"product": name, "day": 0.0, "units": 1.0} for name in ("platelets", "pooled", "red_cells")]}
+    names = ("platelets", "pooled", "red_cells", "stem_cell_graft", "lasting")
+    given = {"label": "R", "transfusions": [{"product": name, "day": 0.0, "units": 1.0} for name in names]}
     products = {**base["products"], "pooled": base["products"]["platelets"]}
     products["red_cells"] = products["red_cells"] | {"population": "erythrocytes"}
+    products["lasting"] = products["platelets"] | {"life_days": None, "progenitors_per_unit": 5.0}
+    products["stem_cell_graft"] = products["stem_cell_graft"] | {"life_days": 3.0}
     kinetics = {"mouse": base["drugs"]["filgrastim"]["pharmacokinetics"]["human"]}
     growth = {**base["drugs"]["filgrastim"]["targets"], "growth": base["drugs"]["filgrastim"]["targets"]["growth"] | {"readout": "neutrophil"}}
     drugs = {**base["drugs"], "filgrastim": base["drugs"]["filgrastim"] | {"pharmacokinetics": kinetics, "targets": growth}}
@@ -96,6 +99,10 @@ def test_products_and_growth_factors_must_fit_the_host() -> None:
         "products.pooled: adds to platelets, as 'platelets' does",
         "blood cells of the host (mouse) 'erythrocytes'",
         "the host has no count 'neutrophil'",
+        "products.stem_cell_graft: is a graft, and stem cells of this host (mouse) are not followed; set stem_cells.NAME.followed=true",
+        "products.stem_cell_graft.life_days = 3: a graft lives as the host's own cells",
+        "products.lasting.life_days: is missing; how long do platelets of a donor live in the blood?",
+        "products.lasting.progenitors_per_unit = 5: only a graft",
     ):
         assert expected in str(refusal.value)
 

@@ -97,5 +97,6 @@ def test_arms_with_further_kinds_of_drugs_change_no_other_arm(together: Drives) 
     for (_, beside), (_, own) in zip(together, alone, strict=True):
         assert own.thiopurine_cycling is None
         assert own.progenitor_excess is None
-        shared = beside._replace(thiopurine_cycling=None, thiopurine_quiescent=None, progenitor_excess=None)
+        assert own.stem_cell_excess is None
+        shared = beside._replace(thiopurine_cycling=None, thiopurine_quiescent=None, progenitor_excess=None, stem_cell_excess=None)
         assert_rows(shared, slice(0, 2), own, slice(0, 2))

@@ -221,6 +221,17 @@ def test_healthy_progenitors_feel_their_own_share_of_a_hazard() -> None:
     assert found.progenitor_excess_per_day[1] == 0.0
 
 
+def test_stem_cells_feel_their_own_share_of_the_hazard_of_quiescent_cells() -> None:
+    harder = dataclasses.replace(CYTOTOXIC, stem_cell_factor=20.0)
+    kinds = {"a": drug(cytotoxic=CYTOTOXIC), "b": drug(cytotoxic=harder)}
+    found = drive(jnp.array([[8.0, 3.0], [8.0, 0.0]]), target_table(kinds, ["a", "b"]))
+    assert drive(jnp.array([[8.0]]), target_table(kinds, ["a"])).stem_cell_excess_per_day is None
+    assert found.stem_cell_excess_per_day is not None
+    hazard = CYTOTOXIC.max_per_day * 3.0**1.7 / (5.0**1.7 + 3.0**1.7) * CYTOTOXIC.quiescent_factor
+    assert found.stem_cell_excess_per_day[0] == pytest.approx(19.0 * hazard, rel=1e-6)
+    assert found.stem_cell_excess_per_day[1] == 0.0
+
+
 def test_starvation_lowers_mtorc1_beside_an_inhibitor() -> None:
     starving = {"peg": drug(stress=dataclasses.replace(STRESS, mtorc1_loss=0.3)), "everolimus": drug(mtorc1=MTORC1)}
     table = target_table(starving, ["peg", "everolimus"])

@@ -96,3 +96,33 @@ def test_a_run_that_was_stopped_between_two_transfusions_continues_to_the_same_b
     for arm in SUPPORTED:
         assert_same_arms(supported(), continued, arm, arm)
     assert continued.events.equals(supported().events)
+
+
+GRAFTED: dict[str, dict[str, Any]] = {
+    "plain": REGIMENS["plain"],
+    "grafted": {"label": "Grafted", "events": VENETOCLAX, "transfusions": [{"product": "mouse_marrow", "day": 2.0, "units": 2.0}]},
+}
+STEM_CELLS, PROGENITORS = 500.0, 3.0e6
+MARROW = (
+    "stem_cells.mouse.followed=true",
+    f"+products.mouse_marrow={{label: Mouse marrow, population: stem_cells, cells_per_unit: {STEM_CELLS}, progenitors_per_unit: {PROGENITORS}, recovery: 0.5}}",
+)
+
+
+def test_a_graft_is_an_event_and_its_cells_are_gained_by_the_marrow() -> None:
+    """Until its day the arms are the same; then stem cells and progenitors are more by what settled, and every cell is in the books."""
+    result = run(regimens=GRAFTED, extra=MARROW)
+    given = result.events[result.events["kind"].str.startswith("transfuse")]
+    assert given[["arm", "kind", "time_days", "value"]].values.tolist() == [["grafted", "transfuse mouse_marrow", 2.0, 2.0]]
+    plain, grafted = (result.series.sel(arm=arm).isel(subject=0) for arm in ("plain", "grafted"))
+    before, after = slice(0.0, 2.0), result.series.time.values[result.series.time.values > 2.0][0]
+    assert np.array_equal(plain["count"].sel(time=before), grafted["count"].sel(time=before))
+    marrow = [p for p in result.series.population.values if str(p).endswith("_progenitors")]
+    gained = (grafted["gained"] - plain["gained"]).sel(time=after)
+    assert gained.sel(population="stem_cells").item() == STEM_CELLS
+    fed = 0.05  # what the further stem cells feed within a day
+    assert PROGENITORS <= gained.sel(population=marrow).sum().item() < (1.0 + fed) * PROGENITORS
+    healthy = [*marrow, "stem_cells", "neutrophils"]
+    book = grafted[["count", "births", "deaths", "gained", "lost"]].sel(population=healthy)
+    change = book["births"] - book["deaths"] + book["gained"] - book["lost"]
+    np.testing.assert_array_equal(book["count"] - book["count"].isel(time=0), change - change.isel(time=0))
