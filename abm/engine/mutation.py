@@ -141,7 +141,11 @@ def _gathered(layout: CloneLayout, packets: Packets, mutants: jax.Array, race: j
 
 
 def places_for(packets: Packets, target: jax.Array, active: jax.Array, n_clones: int, alike: bool) -> Places:
-    """A place for each active group, which goes to the clone row `target`; clones without a packet come first."""
+    """A place for each active group, which goes to the clone row `target`.
+
+    Clones without a packet come first; the others, which can join one, take at most half of the places that are
+    left, so that a clone that arises in a later window before places are made anew finds one.
+    """
     rows, capacity = packets.clone.shape
     none = np.int32(capacity)
     row = jnp.arange(rows, dtype=jnp.int32)[:, None]
@@ -157,9 +161,11 @@ def places_for(packets: Packets, target: jax.Array, active: jax.Array, n_clones:
     needs = active & (host == none)
     wishes = active & (host < none) & (not alike)
     needed = jnp.sum(needs.astype(jnp.int32), axis=1, keepdims=True, dtype=jnp.int32)
+    left = jnp.maximum(jnp.sum((~live).astype(jnp.int32), axis=1, keepdims=True, dtype=jnp.int32) - needed, 0)
+    granted = wishes & (rank(wishes) < left // 2)
     turn = jnp.where(needs, rank(needs), needed + rank(wishes))
     free = jnp.take_along_axis(free_by_rank, jnp.minimum(turn, none - 1), axis=1)
-    new = jnp.where((needs | wishes) & (turn < none), free, none)
+    new = jnp.where((needs | granted) & (turn < none), free, none)
     return Places(new=new, host=jnp.where(active & (new == none), host, none), lacking=needs & (new == none))
 
 

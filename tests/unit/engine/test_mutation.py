@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ from scipy.stats import ks_2samp
 
 from abm.engine.clones import CloneLayout, CloneTable, empty_table, rows_for, with_origins
 from abm.engine.emission import unmutated
-from abm.engine.mutation import Mutations, Rule, kind_of, mutate
+from abm.engine.mutation import Mutations, Rule, kind_of, mutate, places_for
 from abm.engine.packets import Packets, new_packets, sum_by_clone, total_count
 from abm.engine.program import Carry, Rates, Subjects, Words, start_carry
 from abm.engine.simulate import Simulation, make_grid
@@ -282,3 +283,24 @@ def test_mutants_inherit_from_mothers_in_proportion() -> None:
     student(mean, truth, what="mean state of the mutants")
     # The bound resolves a fiftieth of the range of the states.
     assert Z * mean.std() / np.sqrt(rows) < 0.22
+
+
+def test_clones_that_arise_later_find_a_place_however_many_mutants_would_like_one() -> None:
+    """Mutants that can join a packet of their clone take half of the free places at most; those of a new clone come first, window by window."""
+    capacity, living = 16, 8
+    clone = np.zeros((1, capacity), np.int32)
+    lacking = 0
+    for new_clone in (1, 2, 3):
+        packets: Any = SimpleNamespace(clone=jnp.asarray(clone), counts=(jnp.asarray((np.arange(capacity) < living).astype(float)[None]),))
+        target = jnp.asarray([[0] * 12 + [new_clone]], jnp.int32)
+        places = places_for(packets, target, jnp.ones((1, 13), bool), 4, alike=False)
+        placed = np.asarray(places.new)[0]
+        lacking += int(np.asarray(places.lacking).sum())
+        taken = placed[placed < capacity]
+        assert placed[12] < capacity
+        assert len(set(taken.tolist())) == len(taken)
+        assert len(taken) - 1 == (capacity - living - 1) // 2
+        assert (np.asarray(places.host)[0][placed == capacity] == 0).all()
+        living += len(taken)
+        clone[0, taken] = np.asarray(target)[0][placed < capacity]
+    assert lacking == 0
