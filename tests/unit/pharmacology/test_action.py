@@ -210,26 +210,20 @@ def test_thiopurines_have_a_hazard_of_their_own() -> None:
     assert found.thiopurine_quiescent_per_day[0] == pytest.approx(0.1 * hazard, rel=1e-6)
 
 
-def test_healthy_progenitors_feel_their_own_share_of_a_hazard() -> None:
-    spared = dataclasses.replace(CYTOTOXIC, progenitor_factor=0.25)
-    kinds = {"a": drug(cytotoxic=CYTOTOXIC), "b": drug(cytotoxic=spared)}
-    found = drive(jnp.array([[8.0, 3.0], [8.0, 0.0]]), target_table(kinds, ["a", "b"]))
-    assert drive(jnp.array([[8.0]]), target_table(kinds, ["a"])).progenitor_excess_per_day is None
-    assert found.progenitor_excess_per_day is not None
+@pytest.mark.parametrize(
+    ("factor", "value", "excess", "of_hazard"),
+    [
+        ("progenitor_factor", 0.25, "progenitor_excess_per_day", -0.75),
+        ("stem_cell_factor", 20.0, "stem_cell_excess_per_day", 19.0 * CYTOTOXIC.quiescent_factor),
+    ],
+)
+def test_healthy_cells_feel_their_own_share_of_a_hazard(factor: str, value: float, excess: str, of_hazard: float) -> None:
+    kinds = {"a": drug(cytotoxic=CYTOTOXIC), "b": drug(cytotoxic=dataclasses.replace(CYTOTOXIC, **{factor: value}))}
+    found = getattr(drive(jnp.array([[8.0, 3.0], [8.0, 0.0]]), target_table(kinds, ["a", "b"])), excess)
+    assert getattr(drive(jnp.array([[8.0]]), target_table(kinds, ["a"])), excess) is None
     hazard = CYTOTOXIC.max_per_day * 3.0**1.7 / (5.0**1.7 + 3.0**1.7)
-    assert found.progenitor_excess_per_day[0] == pytest.approx(-0.75 * hazard, rel=1e-6)
-    assert found.progenitor_excess_per_day[1] == 0.0
-
-
-def test_stem_cells_feel_their_own_share_of_the_hazard_of_quiescent_cells() -> None:
-    harder = dataclasses.replace(CYTOTOXIC, stem_cell_factor=20.0)
-    kinds = {"a": drug(cytotoxic=CYTOTOXIC), "b": drug(cytotoxic=harder)}
-    found = drive(jnp.array([[8.0, 3.0], [8.0, 0.0]]), target_table(kinds, ["a", "b"]))
-    assert drive(jnp.array([[8.0]]), target_table(kinds, ["a"])).stem_cell_excess_per_day is None
-    assert found.stem_cell_excess_per_day is not None
-    hazard = CYTOTOXIC.max_per_day * 3.0**1.7 / (5.0**1.7 + 3.0**1.7) * CYTOTOXIC.quiescent_factor
-    assert found.stem_cell_excess_per_day[0] == pytest.approx(19.0 * hazard, rel=1e-6)
-    assert found.stem_cell_excess_per_day[1] == 0.0
+    assert found[0] == pytest.approx(of_hazard * hazard, rel=1e-6)
+    assert found[1] == 0.0
 
 
 def test_starvation_lowers_mtorc1_beside_an_inhibitor() -> None:
